@@ -1,0 +1,21 @@
+/// The key of an entry in its repository.
+///
+/// Adapters put their protocol in front (`bazel/ac/…`, `gradle/…`), so two tools that share a repository never
+/// answer each other's keys.
+package struct EntryKey: Hashable, Sendable, CustomStringConvertible {
+    package let text: String
+
+    /// Keys are indexed whole; longer ones are refused as malformed.
+    package static let lengthMax = 1024
+
+    /// Validates a key: 1 to 1,024 bytes of UTF-8 without control characters.
+    package init?(_ text: String) {
+        let bytes = text.utf8
+        guard !bytes.isEmpty, bytes.count <= Self.lengthMax, bytes.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else {
+            return nil
+        }
+        self.text = text
+    }
+
+    package var description: String { text }
+}

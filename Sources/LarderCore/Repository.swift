@@ -1,0 +1,65 @@
+/// The database's number of a repository; never used again after the repository is gone.
+package typealias RepositoryID = Int64
+
+/// A named container of one kind, with its settings and what it holds.
+package struct Repository: Sendable, Equatable {
+    package let id: RepositoryID
+    package let name: RepositoryName
+    package let kind: RepositoryKind
+    package let createdAt: Timestamp
+    package var settings: RepositorySettings
+    /// Bytes of the blobs that it links, each charged once.
+    package var usedBytes: Int64
+    package var entryCount: Int64
+
+    package init(
+        id: RepositoryID,
+        name: RepositoryName,
+        kind: RepositoryKind,
+        createdAt: Timestamp,
+        settings: RepositorySettings,
+        usedBytes: Int64,
+        entryCount: Int64
+    ) {
+        self.id = id
+        self.name = name
+        self.kind = kind
+        self.createdAt = createdAt
+        self.settings = settings
+        self.usedBytes = usedBytes
+        self.entryCount = entryCount
+    }
+}
+
+/// What a person may set for a repository.
+package struct RepositorySettings: Sendable, Equatable {
+    /// Linked bytes at most; nil: only the store's own limit holds.
+    package var quotaBytes: ByteCount?
+    /// Entries at most; nil: any number.
+    package var quotaEntries: Int64?
+    /// Whether adapters that know the form of their entries check it on write (Bazel's action results).
+    package var validatesContent: Bool
+
+    package init(quotaBytes: ByteCount? = nil, quotaEntries: Int64? = nil, validatesContent: Bool = true) {
+        self.quotaBytes = quotaBytes
+        self.quotaEntries = quotaEntries
+        self.validatesContent = validatesContent
+    }
+}
+
+/// The full name of something that can be read: a blob through its link, or an entry by its key.
+package struct StoredName: Hashable, Sendable {
+    /// A blob by its digest, or an entry by its key.
+    package enum Item: Hashable, Sendable {
+        case blob(Digest)
+        case entry(EntryKey)
+    }
+
+    package let repository: RepositoryID
+    package let item: Item
+
+    package init(repository: RepositoryID, item: Item) {
+        self.repository = repository
+        self.item = item
+    }
+}

@@ -1,0 +1,470 @@
+import CoreMetrics
+import HTTPTypes
+import LarderCore
+import LarderStore
+import Logging
+import NIOCore
+import NIOExtras
+import NIOHTTP1
+
+/// The NIO handler between the HTTP/1.1 codec and Hummingbird: answers reads and small writes right on the event loop,
+/// refuses early, and passes everything else on.
+///
+/// One request of a connection is under way at a time. While it is, what a pipelining client sent behind it waits in
+/// `backlog` and nothing more is read, so answers come in order on whichever road.
+final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    enum Phase {
+        /// Between requests.
+        case idle
+        /// Reading a body that nobody wants, to answer at its end.
+        case discarding(Verdict)
+        /// Gathering a small body.
+        case collecting(ByteBuffer, WriteTarget)
+        /// The request is complete; the store works on it, or its answer is on its way out.
+        case awaiting
+        /// Hummingbird answers.
+        case slow(isAnswered: Bool)
+        /// The last answer is out; what still arrives is thrown away until the client closes or the time is over.
+        case lingering(until: NIODeadline)
+    }
+
+    /// What is answered at the end of a request that is read to its end first.
+    enum Verdict {
+        case read(StoredName.Item)
+        case answer(HTTPAnswer)
+    }
+
+    let front: HTTPFront
+    let eventLoop: any EventLoop
+    var phase = Phase.idle
+    var exchange: Exchange?
+    var watch: ConnectionWatch
+    private let batchers: (reads: MissBatcher, writes: WriteBatcher)?
+    private var backlog = CircularBuffer<HTTPServerRequestPart>()
+    private var isReadHeld = false
+    private var isQuiescing = false
+    private var isHandlingBacklog = false
+    /// Why nothing more can be read, found behind the request that is under way.
+    private var brokenInput: (any Error)?
+    private var lastSeries: (adapter: String, repository: RepositoryName?, series: HTTPMetrics.Series)?
+    /// The place in the pipeline before the encoder, where bytes that need no encoding are written.
+    let wire: WireHandler
+    var modified = HTTPDateCache()
+
+    init(front: HTTPFront, wire: WireHandler, eventLoop: any EventLoop) {
+        self.front = front
+        self.wire = wire
+        self.eventLoop = eventLoop
+        batchers = front.batchers(for: eventLoop)
+        watch = ConnectionWatch(limits: front.limits, now: .now())
+    }
+
+    // MARK: - Inbound
+
+    func channelActive(context: ChannelHandlerContext) {
+        scheduleTick(context)
+        context.fireChannelActive()
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        if context.channel.isActive { scheduleTick(context) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        watch.cancel()
+        breakOffBody(context)
+        if exchange != nil { record(isAborted: true) }
+        backlog.removeAll()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        watch.isReading = false
+        let part = unwrapInboundIn(data)
+        if isBusyWithCompleteRequest || !backlog.isEmpty {
+            backlog.append(part)
+        } else {
+            handle(part, context)
+            resume(context)
+        }
+    }
+
+    /// Holds reads back while a complete request is under way: TCP then slows a pipelining client down.
+    func read(context: ChannelHandlerContext) {
+        if isBusyWithCompleteRequest {
+            isReadHeld = true
+        } else {
+            watch.isReading = true
+            context.read()
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            isQuiescing = true
+            if case .idle = phase { context.close(promise: nil) }
+            return
+        }
+        if case .lingering = phase, let event = event as? ChannelEvent, event == .inputClosed {
+            context.close(promise: nil)
+            return
+        }
+        if let event = event as? ChannelEvent, event == .inputClosed { breakOffBody(context) }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if isBusyWithCompleteRequest && (error is HTTPParserError || error is ByteToMessageDecoderError) {
+            // What follows the request is broken; the request itself gets its answer first.
+            if brokenInput == nil { brokenInput = error }
+            return
+        }
+        guard error is HTTPParserError else {
+            breakOffBody(context)
+            context.close(promise: nil)
+            return
+        }
+        switch phase {
+        case .slow(let isAnswered):
+            if !isAnswered && exchange?.status == 0 {
+                giveUp(HTTPAnswer(400, "the request's body is broken\n"), context)
+            }
+            context.close(promise: nil)
+        case .idle:
+            refuseBrokenHead(error, context)
+        case .discarding, .collecting:
+            exchange?.mustClose = true
+            send(HTTPAnswer(400, "the request's body is broken\n"), context)
+        case .awaiting, .lingering:
+            context.close(promise: nil)
+        }
+    }
+
+    private var isBusyWithCompleteRequest: Bool {
+        switch phase {
+        case .awaiting: true
+        case .slow: exchange?.isRequestComplete ?? false
+        default: false
+        }
+    }
+
+    /// Goes on with what waited behind the exchange that ended.
+    func resume(_ context: ChannelHandlerContext) {
+        // Answers that come at once bring us here again: one loop does it all.
+        guard !isHandlingBacklog else { return }
+        isHandlingBacklog = true
+        while !backlog.isEmpty && !isBusyWithCompleteRequest {
+            handle(backlog.removeFirst(), context)
+        }
+        isHandlingBacklog = false
+        if case .idle = phase, backlog.isEmpty, let error = brokenInput {
+            brokenInput = nil
+            return refuseBrokenHead(error, context)
+        }
+        if isReadHeld && !isBusyWithCompleteRequest {
+            isReadHeld = false
+            watch.isReading = true
+            context.read()
+        }
+    }
+
+    private func handle(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
+        case .head(let head):
+            guard case .idle = phase else { return }
+            begin(head, context)
+        case .body(let bytes):
+            handle(bytes, context)
+        case .end:
+            handleEnd(part, context)
+        }
+    }
+
+    private func handle(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        exchange?.bytesIn += Int64(bytes.readableBytes)
+        switch phase {
+        case .discarding(let verdict):
+            guard case .answer(let answer) = verdict, answer.bodyHandling == .discard else {
+                guard let exchange, exchange.bytesIn > front.limits.drainMax.bytes else { return }
+                exchange.mustClose = true
+                if case .answer(let answer) = verdict {
+                    send(answer, context)
+                } else {
+                    send(HTTPAnswer(413, "a GET has no body\n"), context)
+                }
+                return
+            }
+        case .collecting(var buffer, let target):
+            phase = .idle
+            buffer.writeImmutableBuffer(bytes)
+            phase = .collecting(buffer, target)
+        case .slow:
+            context.fireChannelRead(wrapInboundOut(.body(bytes)))
+        case .idle, .awaiting, .lingering:
+            return
+        }
+    }
+
+    private func handleEnd(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        exchange?.isRequestComplete = true
+        switch phase {
+        case .discarding(.answer(let answer)):
+            send(answer, context)
+        case .discarding(.read(let item)):
+            read(item, context)
+        case .collecting(let buffer, let target):
+            put(buffer, target, context)
+        case .slow(let isAnswered):
+            context.fireChannelRead(wrapInboundOut(part))
+            // After the last part of the body Hummingbird asks for the next request.
+            context.fireChannelReadComplete()
+            if isAnswered { finish(context) }
+        case .idle, .awaiting, .lingering:
+            return
+        }
+    }
+
+    // MARK: - Deciding
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let now = NIODeadline.now()
+        let exchange = Exchange(head, id: front.requestIDs.next(), start: now)
+        self.exchange = exchange
+        watch.noteHead(at: now)
+        if !front.isLocalSocket,
+            let refusal = front.requestGuard.refusal(host: exchange.facts.host, hasOrigin: exchange.facts.hasOrigin)
+        {
+            return refuse(refusal, context)
+        }
+        guard let line = RequestLine(method: exchange.method, target: head.uri) else {
+            return refuse(HTTPAnswer(400, "the request's path is not one that a store has\n"), context)
+        }
+        guard let (adapter, route) = front.catalog.route(line) else {
+            return refuse(HTTPAnswer(404, "no such path\n"), context)
+        }
+        exchange.adapter = adapter
+        exchange.route = route
+        if exchange.facts.hasInvalidLength {
+            exchange.mustClose = true
+            return refuse(HTTPAnswer(400, "Content-Length is not a number of bytes\n"), context)
+        }
+        if exchange.facts.hasUnknownExpectation {
+            return refuse(HTTPAnswer(417, "the only expectation is 100-continue\n"), context)
+        }
+        if front.access == .readOnly, !exchange.method.isRead, ![.propfind, .options].contains(exchange.method) {
+            if case .custom = route.operation { return refuse(HTTPAnswer(403, "this server is read-only\n"), context) }
+            return refuse(adapter.answer(to: .notAllowed("this server is read-only"), for: route.operation), context)
+        }
+        switch route.operation {
+        case .refuse(let answer): refuse(answer, context)
+        case .read(let item): phase = .discarding(.read(item))
+        case .write(let item): beginWrite(item, adapter, route, context)
+        case .delete: beginSlow(bodyLimit: front.limits.drainMax, context)
+        case .custom(let bodyLimit): beginSlow(bodyLimit: bodyLimit, context)
+        }
+    }
+
+    private func beginWrite(
+        _ item: WriteTarget.Item,
+        _ adapter: any HTTPAdapter,
+        _ route: HTTPRoute,
+        _ context: ChannelHandlerContext
+    ) {
+        guard let exchange else { return }
+        let length = exchange.facts.isChunked ? nil : exchange.facts.contentLength
+        if length == nil && !exchange.facts.isChunked {
+            return refuse(HTTPAnswer(411, "Content-Length is required\n"), context)
+        }
+        let target = WriteTarget(repository: route.repository, item: item)
+        do {
+            try front.store.admit(target, length: length)
+        } catch {
+            return refuse(adapter.answer(to: error, for: route.operation), context)
+        }
+        continueIfExpected(context)
+        if let length, length <= front.store.configuration.inlineLimit.bytes {
+            phase = .collecting(context.channel.allocator.buffer(capacity: Int(length)), target)
+        } else {
+            forwardHead(context)
+        }
+    }
+
+    private func beginSlow(bodyLimit: ByteCount, _ context: ChannelHandlerContext) {
+        if let length = exchange?.facts.contentLength, length > bodyLimit.bytes {
+            return refuse(HTTPAnswer(413, "at most \(bodyLimit) are accepted here\n"), context)
+        }
+        continueIfExpected(context)
+        forwardHead(context)
+    }
+
+    private func forwardHead(_ context: ChannelHandlerContext) {
+        guard let exchange else { return }
+        phase = .slow(isAnswered: false)
+        var head = exchange.head
+        head.headers.replaceOrAdd(name: SlowRoad.requestIDName.rawName, value: exchange.id)
+        // The expectation was answered here.
+        head.headers.remove(name: "expect")
+        context.fireChannelRead(wrapInboundOut(.head(head)))
+    }
+
+    private func continueIfExpected(_ context: ChannelHandlerContext) {
+        guard let exchange, exchange.facts.expectsContinue, exchange.hasBody, exchange.head.version.minor > 0 else {
+            return
+        }
+        let head = HTTPResponseHead(version: exchange.head.version, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    /// Answers without wanting the body: at once when the client waits for leave to send it or when it is too long to be
+    /// read for nothing, else at its end.
+    private func refuse(_ answer: HTTPAnswer, _ context: ChannelHandlerContext) {
+        guard let exchange else { return }
+        let isWaiting = exchange.facts.expectsContinue && exchange.hasBody
+        let mustDrain = answer.bodyHandling == .discard
+        let isTooLong = (exchange.facts.contentLength ?? 0) > front.limits.drainMax.bytes
+        if isWaiting || (isTooLong && !mustDrain) {
+            exchange.mustClose = true
+            send(answer, context)
+        } else {
+            phase = .discarding(.answer(answer))
+        }
+    }
+
+    private func refuseBrokenHead(_ error: any Error, _ context: ChannelHandlerContext) {
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        exchange = Exchange(head, id: front.requestIDs.next(), start: .now())
+        exchange?.mustClose = true
+        let isTooLong = (error as? HTTPParserError) == .headerOverflow
+        send(isTooLong ? HTTPAnswer(431, "the headers are too long\n") : HTTPAnswer(400, "not HTTP/1.1\n"), context)
+    }
+
+    // MARK: - The store
+
+    private func read(_ item: StoredName.Item, _ context: ChannelHandlerContext) {
+        guard let route = exchange?.route else { return }
+        guard let repository = front.store.directory.id(of: route.repository) else {
+            if item == .blob(.emptySHA256) { return send(.empty, context) }
+            return sendMiss(context)
+        }
+        let name = StoredName(repository: repository, item: item)
+        if let content = front.store.lookUp(name) { return send(content, context) }
+        guard let batchers else { return forwardComplete(context) }
+        phase = .awaiting
+        batchers.reads.find(name) { [weak self] outcome in
+            guard let self, context.channel.isActive else { return }
+            switch outcome {
+            case .found(let content): send(content, context)
+            case .miss: sendMiss(context)
+            case .incomplete: forwardComplete(context)
+            case .failed(let error): sendFailure(error, context)
+            }
+            resume(context)
+        }
+    }
+
+    /// Hands a request that was read to its end over to Hummingbird.
+    private func forwardComplete(_ context: ChannelHandlerContext) {
+        forwardHead(context)
+        context.fireChannelRead(wrapInboundOut(.end(nil)))
+        context.fireChannelReadComplete()
+    }
+
+    private func put(_ bytes: ByteBuffer, _ target: WriteTarget, _ context: ChannelHandlerContext) {
+        phase = .awaiting
+        do {
+            if let batchers, let write = try front.store.prepareSmall(target, bytes: bytes) {
+                return batchers.writes.commit(write) { [weak self] error in
+                    guard let self, context.channel.isActive else { return }
+                    if let error { sendFailure(error, context) } else { sendOK(context) }
+                    resume(context)
+                }
+            }
+        } catch {
+            return sendFailure(error, context)
+        }
+        forwardHead(context)
+        context.fireChannelRead(wrapInboundOut(.body(bytes)))
+        context.fireChannelRead(wrapInboundOut(.end(nil)))
+        context.fireChannelReadComplete()
+    }
+
+    private func sendFailure(_ error: StoreError, _ context: ChannelHandlerContext) {
+        guard let adapter = exchange?.adapter, let route = exchange?.route else { return }
+        front.logger.info(
+            "a request was refused",
+            metadata: ["request.id": "\(exchange?.id ?? "-")", "adapter": "\(adapter.name)", "error": "\(error)"]
+        )
+        send(adapter.answer(to: error, for: route.operation), context)
+    }
+
+    private func sendMiss(_ context: ChannelHandlerContext) {
+        exchange?.isHit = false
+        send(.miss, context)
+    }
+
+    // MARK: - The end of an exchange
+
+    /// The answer is out.
+    ///
+    /// Keeps the connection for the next request, or closes it in a way that the client still reads the answer.
+    func finish(_ context: ChannelHandlerContext) {
+        guard let exchange else { return }
+        record(isAborted: false)
+        self.exchange = nil
+        guard exchange.mustClose || isQuiescing else {
+            phase = .idle
+            watch.noteIdle(at: .now())
+            return
+        }
+        if exchange.isRequestComplete {
+            phase = .lingering(until: .now())
+            context.close(promise: nil)
+        } else {
+            // Closing with unread bytes would reset the connection and take the answer with it.
+            phase = .lingering(until: .now() + .seconds(5))
+            context.close(mode: .output, promise: nil)
+        }
+    }
+
+    var mustCloseAfterAnswer: Bool { isQuiescing || (exchange?.mustClose ?? true) }
+
+    private func record(isAborted: Bool) {
+        guard let exchange else { return }
+        let status = isAborted && exchange.status == 0 ? 499 : exchange.status
+        let adapter = exchange.adapter?.name ?? "none"
+        let series = series(adapter: adapter, repository: exchange.route?.repository)
+        let duration = NIODeadline.now() - exchange.start
+        series.requests(exchange.method, status: status).increment()
+        series.duration.recordNanoseconds(duration.nanoseconds)
+        if exchange.bytesIn > 0 { series.bytesIn.increment(by: exchange.bytesIn) }
+        if exchange.bytesOut > 0 { series.bytesOut.increment(by: exchange.bytesOut) }
+        if let isHit = exchange.isHit { series.countRead(isHit: isHit) }
+        guard front.writesAccessLog else { return }
+        front.logger.info(
+            "request",
+            metadata: [
+                "request.id": "\(exchange.id)", "adapter": "\(adapter)", "method": "\(exchange.head.method.rawValue)",
+                "path": "\(exchange.head.uri.prefix(256))", "status": "\(status)", "bytes.in": "\(exchange.bytesIn)",
+                "bytes.out": "\(exchange.bytesOut)", "ms": "\(Double(duration.nanoseconds / 1000) / 1000)",
+            ]
+        )
+    }
+
+    /// The counters of a tool and repository; a connection mostly asks for those it asked for before.
+    ///
+    /// Only repositories that exist are named, so that nobody fills the metrics with names.
+    private func series(adapter: String, repository: RepositoryName?) -> HTTPMetrics.Series {
+        if let lastSeries, lastSeries.adapter == adapter, lastSeries.repository == repository {
+            return lastSeries.series
+        }
+        let isKnown = repository.map { front.store.directory.id(of: $0) != nil } ?? false
+        let series = front.metrics.series(adapter: adapter, repository: isKnown ? repository?.text ?? "-" : "-")
+        if isKnown { lastSeries = (adapter, repository, series) }
+        return series
+    }
+}

@@ -1,0 +1,202 @@
+package import HummingbirdCore
+package import LarderCore
+package import LarderStore
+
+/// One protocol: says which request means what, and how its failures look.
+///
+/// The rest is shared.
+///
+/// An adapter owns no table and no file; it is a value that maps paths to names in the store and errors to answers.
+package protocol HTTPAdapter: Sendable {
+    /// A short name for logs and metrics: `bazel`, `ccache`, …
+    var name: String { get }
+
+    /// What a request means; nil when its path is another adapter's. Runs on the event loop for every request: no
+    /// blocking, no allocation that can be avoided.
+    func route(_ line: RequestLine) -> HTTPRoute?
+
+    /// The answer for a failure, in the protocol's own form.
+    func answer(to error: StoreError, for operation: HTTPRoute.Operation) -> HTTPAnswer
+
+    /// Answers what the shared roads do not: `custom` routes, and reads of entries that are incomplete.
+    func respond(to request: Request, route: HTTPRoute, context: HTTPContext) async throws -> Response
+}
+
+/// What a request means.
+package struct HTTPRoute: Sendable {
+    package enum Operation: Sendable {
+        /// GET or HEAD of something in the store.
+        case read(StoredName.Item)
+        /// PUT of something into the store.
+        case write(WriteTarget.Item)
+        /// DELETE of an entry.
+        case delete(EntryKey)
+        /// Anything else: `respond` is called, and reads at most this much of a body.
+        case custom(bodyLimit: ByteCount)
+        /// Answered at once.
+        case refuse(HTTPAnswer)
+    }
+
+    package let repository: RepositoryName
+    package let operation: Operation
+    /// Of a read's answer.
+    package let contentType: String
+
+    package init(
+        _ operation: Operation,
+        repository: RepositoryName = .default,
+        contentType: String = "application/octet-stream"
+    ) {
+        self.operation = operation
+        self.repository = repository
+        self.contentType = contentType
+    }
+}
+
+/// What an adapter's `respond` may use.
+package struct HTTPContext: Sendable {
+    package let store: Store
+    /// The id under which the log speaks of this request.
+    package let requestID: String
+    /// Whether the request came through `larder.sock`, from the user who runs the server.
+    package let isLocalAdministrator: Bool
+}
+
+/// The methods that adapters tell apart.
+package enum RequestMethod: String, Sendable {
+    case get = "GET"
+    case head = "HEAD"
+    case put = "PUT"
+    case post = "POST"
+    case delete = "DELETE"
+    case options = "OPTIONS"
+    case patch = "PATCH"
+    case propfind = "PROPFIND"
+    case mkcol = "MKCOL"
+    case other = "-"
+
+    package init(name: String) {
+        self = RequestMethod(rawValue: name) ?? .other
+    }
+
+    package var isRead: Bool { self == .get || self == .head }
+}
+
+/// Method, path and query of a request, taken apart once.
+package struct RequestLine: Sendable {
+    package let method: RequestMethod
+    /// The path's segments, percent-decoded, without the empty one before the first slash.
+    ///
+    /// A path that ends in `/` ends in an empty segment.
+    package let segments: [Substring]
+    /// What follows `?`, not decoded.
+    package let query: Substring?
+
+    /// Whether the path ends in a slash.
+    package var isFolder: Bool { segments.last?.isEmpty ?? true }
+}
+
+extension RequestLine {
+    /// Longer targets are refused.
+    package static let targetLengthMax = 4096
+
+    /// Takes a request's target apart.
+    ///
+    /// - Returns: nil for a target that no client of a store has reason to send: not starting with `/`, too long, with
+    ///   empty, `.` or `..` segments, broken or encoded-slash escapes, control characters or invalid UTF-8.
+    package init?(method: RequestMethod, target: String) {
+        guard let shape = TargetShape(target) else { return nil }
+        self.method = method
+        let characters = target.utf8
+        let start = characters.startIndex
+        func text(_ range: Range<Int>) -> Substring {
+            target[
+                characters.index(
+                    start,
+                    offsetBy: range.lowerBound
+                )..<characters.index(start, offsetBy: range.upperBound)
+            ]
+        }
+        query = shape.query.map(text)
+        var segments: [Substring] = []
+        segments.reserveCapacity(8)
+        var from = 1
+        for slash in shape.slashes {
+            segments.append(text(from..<slash))
+            from = slash + 1
+        }
+        segments.append(text(from..<shape.pathEnd))
+        if !shape.isPlain {
+            for index in segments.indices {
+                guard let decoded = Self.decode(segments[index]) else { return nil }
+                segments[index] = decoded
+            }
+        }
+        for (index, segment) in segments.enumerated() {
+            if segment.utf8.first == UInt8(ascii: ".") && (segment == "." || segment == "..") { return nil }
+            if segment.isEmpty && index != segments.count - 1 { return nil }
+        }
+        self.segments = segments
+    }
+
+    /// Where the parts of a target are, as offsets, found in one pass.
+    private struct TargetShape {
+        var slashes: [Int] = []
+        var pathEnd = 0
+        var query: Range<Int>?
+        /// No escapes and nothing that must be refused.
+        var isPlain = true
+
+        init?(_ target: String) {
+            var target = target
+            let isRooted = target.withUTF8 { characters -> Bool in
+                guard characters.first == UInt8(ascii: "/"), characters.count <= RequestLine.targetLengthMax else {
+                    return false
+                }
+                slashes.reserveCapacity(8)
+                pathEnd = characters.count
+                for offset in 1..<characters.count {
+                    switch characters[offset] {
+                    case UInt8(ascii: "/"): slashes.append(offset)
+                    case UInt8(ascii: "?"):
+                        pathEnd = offset
+                        query = (offset + 1)..<characters.count
+                        return true
+                    case UInt8(ascii: "%"), 0...0x20, 0x7f...: isPlain = false
+                    default: break
+                    }
+                }
+                return true
+            }
+            guard isRooted else { return nil }
+        }
+    }
+
+    private static func decode(_ segment: Substring) -> Substring? {
+        var bytes: [UInt8] = []
+        var rest = segment.utf8[...]
+        while let character = rest.popFirst() {
+            guard character == UInt8(ascii: "%") else {
+                guard character > 0x20, character != 0x7f else { return nil }
+                bytes.append(character)
+                continue
+            }
+            guard let high = rest.popFirst().flatMap(hexValue), let low = rest.popFirst().flatMap(hexValue) else {
+                return nil
+            }
+            let byte = high << 4 | low
+            guard byte >= 0x20, byte != 0x7f, byte != UInt8(ascii: "/"), byte != UInt8(ascii: "\\") else { return nil }
+            bytes.append(byte)
+        }
+        return String(validating: bytes, as: UTF8.self)?[...]
+    }
+
+    private static func hexValue(_ character: UInt8) -> UInt8? {
+        switch character {
+        case 0x30...0x39: character - 0x30
+        case 0x41...0x46: character - 0x37
+        case 0x61...0x66: character - 0x57
+        default: nil
+        }
+    }
+}

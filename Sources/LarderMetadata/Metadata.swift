@@ -1,0 +1,211 @@
+import Foundation
+import GRDB
+package import LarderCore
+package import LarderMigrations
+
+/// The database: everything the store knows beside the bytes of larger blobs.
+///
+/// One connection writes, a bounded number read. Opened once, by the process that holds the data folder's lock.
+package final class Metadata: Sendable {
+    private let pool: DatabasePool
+    private let path: String
+
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// Blocks.
+    ///
+    /// A copy (`larder.sqlite.before-<step>`) is made before an existing database is upgraded.
+    ///
+    /// `readerCountMax`: Connections for reading; each holds up to 2 MiB of pages.
+    ///
+    /// `walLengthMax`: Length of the write-ahead log at which it is moved into the database.
+    ///
+    /// Throws `notAllowed` when a newer program wrote the database, `corrupt` or `io` when it can't be read.
+    package init(
+        path: String,
+        readerCountMax: Int,
+        walLengthMax: ByteCount = .mebibytes(64),
+        now: Timestamp,
+        migrations: [Migrations.Step] = Migrations.all
+    ) throws(StoreError) {
+        self.path = path
+        do {
+            var configuration = Configuration()
+            configuration.maximumReaderCount = readerCountMax
+            configuration.label = "larder"
+            configuration.prepareDatabase { db in
+                // Bounded page caches; the operating system caches the rest of the file.
+                try db.execute(sql: "PRAGMA cache_size = -\(db.configuration.readonly ? 2048 : 16384)")
+            }
+            pool = try DatabasePool(path: path, configuration: configuration)
+            try Self.migrate(pool, path: path, migrations: migrations)
+            try pool.writeWithoutTransaction { db in
+                // Every answered write must survive a power cut: GRDB's default for WAL would lose the last commits.
+                try db.execute(sql: "PRAGMA synchronous = FULL")
+                // Seldom checkpoints: pages that are written again and again, as those of the index of digests, reach the
+                // database file once for many commits.
+                try db.execute(sql: "PRAGMA wal_autocheckpoint = \(walLengthMax.bytes / 4096)")
+                try db.run(
+                    "INSERT OR IGNORE INTO store (id, created_at) VALUES (1, ?)",
+                    .integer(now.milliseconds)
+                )
+            }
+        } catch {
+            throw StoreError(metadata: error, doing: "open \(path)")
+        }
+    }
+
+    private static func migrate(_ pool: DatabasePool, path: String, migrations: [Migrations.Step]) throws {
+        var migrator = DatabaseMigrator()
+        for step in migrations {
+            migrator.registerMigration(step.identifier) { db in try db.execute(sql: step.sql) }
+        }
+        let (applied, isSuperseded, isComplete) = try pool.read { db in
+            (
+                try migrator.appliedIdentifiers(db), try migrator.hasBeenSuperseded(db),
+                try migrator.hasCompletedMigrations(db)
+            )
+        }
+        if isSuperseded {
+            let known = Set(migrations.map(\.identifier))
+            let unknown = applied.subtracting(known).sorted().joined(separator: ", ")
+            throw StoreError.notAllowed(
+                "\(path) was written by a newer larder (it has \(unknown)): use that version or a newer one"
+            )
+        }
+        if isComplete { return }
+        if !applied.isEmpty, let next = migrations.first(where: { !applied.contains($0.identifier) }) {
+            let copy = "\(path).before-\(next.identifier)"
+            try? FileManager.default.removeItem(atPath: copy)
+            try pool.writeWithoutTransaction { db in try db.execute(sql: "VACUUM INTO ?", arguments: [copy]) }
+        }
+        try migrator.migrate(pool)
+    }
+
+    /// Raises the number of starts and returns it: the base of this process's generations.
+    ///
+    /// Durable on return. Blocks.
+    package func recordStart() throws(StoreError) -> Int64 {
+        do {
+            return try pool.write { db in
+                try db.run("UPDATE store SET start_count = start_count + 1 WHERE id = 1")
+                return try db.first("SELECT start_count FROM store WHERE id = 1") { $0.integer(0) } ?? 0
+            }
+        } catch {
+            throw StoreError(metadata: error, doing: "record the start")
+        }
+    }
+
+    /// Runs one durable transaction: when it returns, the WAL is on the disk.
+    ///
+    /// Suspends.
+    ///
+    /// - Returns: The body's value and what the transaction changed, for whoever mirrors it in memory.
+    /// - Throws: What the body throws, after rolling everything back.
+    package func write<Value: Sendable>(
+        _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
+    ) async throws(StoreError) -> (value: Value, effects: MetadataEffects) {
+        do {
+            return try await pool.writeWithoutTransaction { db in
+                let transaction = MetadataTransaction(db)
+                var value: Value?
+                try db.inTransaction(.immediate) {
+                    value = try body(transaction)
+                    try transaction.writeCounters()
+                    return .commit
+                }
+                guard let value else { throw StoreError.shuttingDown }
+                return (value, transaction.effects)
+            }
+        } catch {
+            throw StoreError(metadata: error, doing: "write")
+        }
+    }
+
+    /// Reads in one snapshot.
+    ///
+    /// Blocks: for threads of the file pool. Keep it well under a second.
+    package func read<Value>(_ body: (MetadataSnapshot) throws -> Value) throws(StoreError) -> Value {
+        do {
+            return try pool.read { db in try body(MetadataSnapshot(db)) }
+        } catch {
+            throw StoreError(metadata: error, doing: "read")
+        }
+    }
+
+    /// Moves the write-ahead log into the database and cuts it, as far as readers let it.
+    ///
+    /// On a full disk this is what makes the next transaction possible: the database's pages have their places, the log
+    /// would have to grow.
+    package func checkpoint() async {
+        _ = try? await pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+    }
+
+    /// Size of the write-ahead log in bytes.
+    package var walByteCount: Int64 {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)-wal")
+        return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
+    }
+
+    /// Rewrites the database without its free pages.
+    ///
+    /// Suspends for as long as that takes; nothing is written meanwhile.
+    ///
+    /// - Returns: Bytes of the database file before and after.
+    package func compact() async throws(StoreError) -> (before: Int64, after: Int64) {
+        do {
+            return try await pool.writeWithoutTransaction { [path] db in
+                func size() -> Int64 {
+                    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+                    return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
+                }
+                try db.checkpoint(.truncate)
+                let before = size()
+                try db.execute(sql: "VACUUM")
+                try db.checkpoint(.truncate)
+                return (before, size())
+            }
+        } catch {
+            throw StoreError(metadata: error, doing: "compact")
+        }
+    }
+
+    /// Moves the WAL into the database file and closes all connections.
+    ///
+    /// Blocks.
+    package func close() throws(StoreError) {
+        do {
+            // So that the one file is all there is to copy.
+            // On a full disk the log stays, and the next start reads it.
+            _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+            try pool.close()
+        } catch {
+            throw StoreError(metadata: error, doing: "close")
+        }
+    }
+}
+
+/// What a transaction changed, for the state in memory that mirrors it.
+package struct MetadataEffects: Sendable {
+    /// Change of the store's used bytes.
+    package var usedBytes: Int64 = 0
+    /// Change of the number of blobs.
+    package var blobCount: Int64 = 0
+    /// Changes by repository.
+    package var repositories: [RepositoryID: RepositoryChange] = [:]
+    /// Names that no longer read as before: what the hot set must forget before anybody is answered (V1).
+    package var changedNames: [StoredName] = []
+    /// Whether a blob was quarantined or healed: the number of quarantined blobs is to be read again.
+    var quarantineChanged = false
+    /// Blobs in quarantine after the transaction, if it changed their number.
+    package internal(set) var quarantinedCount: Int64?
+    /// Whether files wait for their removal.
+    package var hasRemovals = false
+    /// Whether dead entries wait for their references to go.
+    package var hasDeadEntries = false
+
+    package struct RepositoryChange: Sendable {
+        package var usedBytes: Int64 = 0
+        package var entryCount: Int64 = 0
+    }
+}

@@ -1,0 +1,127 @@
+import GRDB
+package import LarderCore
+
+extension MetadataTransaction {
+    /// Creates a repository, or returns the one of that name.
+    ///
+    /// - Throws: `notAllowed` when it exists with another kind.
+    package func createRepository(
+        _ name: RepositoryName,
+        kind: RepositoryKind,
+        settings: RepositorySettings,
+        now: Timestamp
+    ) throws -> Repository {
+        if let existing = try db.repositories(where: "name = ?", .text(name.text)).first {
+            guard existing.kind == kind else {
+                throw StoreError.notAllowed("repository \(name) exists and is a \(existing.kind.rawValue)")
+            }
+            return existing
+        }
+        try db.run(
+            """
+            INSERT INTO repository (name, kind, created_at, quota_bytes, quota_entries, validates_content)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """,
+            .text(name.text),
+            .text(kind.rawValue),
+            .integer(now.milliseconds),
+            .optional(settings.quotaBytes?.bytes),
+            .optional(settings.quotaEntries),
+            .flag(settings.validatesContent)
+        )
+        return Repository(
+            id: db.lastInsertedRowID,
+            name: name,
+            kind: kind,
+            createdAt: now,
+            settings: settings,
+            usedBytes: 0,
+            entryCount: 0
+        )
+    }
+
+    /// Replaces a repository's settings; nil when it is gone.
+    package func setRepository(_ id: RepositoryID, settings: RepositorySettings) throws -> Repository? {
+        try db.run(
+            "UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ? WHERE id = ?",
+            .optional(settings.quotaBytes?.bytes),
+            .optional(settings.quotaEntries),
+            .flag(settings.validatesContent),
+            .integer(id)
+        )
+        return try db.repositories(where: "id = ?", .integer(id)).first
+    }
+
+    /// Frees a repository's name and marks it for removal in slices (`flushRepository`, then `dropRepository`).
+    package func deleteRepository(_ id: RepositoryID) throws {
+        // `#` is in no valid name, so the new name collides with none.
+        try db.run(
+            "UPDATE repository SET is_deleted = 1, name = name || '#' || id WHERE id = ? AND is_deleted = 0",
+            .integer(id)
+        )
+    }
+
+    /// Removes a bounded number of entries and loose links that were pushed until a moment.
+    ///
+    /// - Returns: Whether more is left.
+    package func flushRepository(_ id: RepositoryID, pushedUntil: Timestamp, atMost limit: Int) throws -> Bool {
+        let entries = try db.all(
+            "SELECT id FROM entry WHERE repository_id = ? AND is_dead = 0 AND pushed_at <= ? LIMIT ?",
+            .integer(id),
+            .integer(pushedUntil.milliseconds),
+            .integer(Int64(limit))
+        ) { $0.integer(0) }
+        for entry in entries {
+            try removeEntry(entry)
+        }
+        if entries.count == limit { return true }
+        if try removeDeadEntries(atMost: limit) { return true }
+        let links = try db.all(
+            "SELECT blob_id FROM link WHERE repository_id = ? AND entry_count = 0 AND pushed_at <= ? LIMIT ?",
+            .integer(id),
+            .integer(pushedUntil.milliseconds),
+            .integer(Int64(limit))
+        ) { $0.integer(0) }
+        for blobID in links {
+            try dropLink(id, blobID: blobID)
+        }
+        return links.count == limit
+    }
+
+    /// Removes the row of a deleted repository that is empty by now.
+    package func dropRepository(_ id: RepositoryID) throws {
+        try db.run("DELETE FROM upload WHERE repository_id = ?", .integer(id))
+        try db.run("DELETE FROM tag WHERE repository_id = ?", .integer(id))
+        try db.run("DELETE FROM repository WHERE id = ? AND is_deleted = 1", .integer(id))
+        effects.repositories[id] = nil
+    }
+}
+
+extension Database {
+    func repositories(where condition: String, _ value: SQLValue) throws -> [Repository] {
+        try all(
+            """
+            SELECT id, name, kind, created_at, quota_bytes, quota_entries, validates_content, used_bytes, entry_count
+            FROM repository WHERE is_deleted = 0 AND \(condition)
+            """,
+            value
+        ) { row in
+            guard let name = RepositoryName(row.text(1)), let kind = RepositoryKind(rawValue: row.text(2)) else {
+                throw StoreError.corrupt("repository \(row.integer(0)) has an invalid name or kind")
+            }
+            return Repository(
+                id: row.integer(0),
+                name: name,
+                kind: kind,
+                createdAt: Timestamp(milliseconds: row.integer(3)),
+                settings: RepositorySettings(
+                    quotaBytes: row.optionalInteger(4).map { ByteCount($0) },
+                    quotaEntries: row.optionalInteger(5),
+                    validatesContent: row.flag(6)
+                ),
+                usedBytes: row.integer(7),
+                entryCount: row.integer(8)
+            )
+        }
+    }
+}

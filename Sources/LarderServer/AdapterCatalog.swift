@@ -1,0 +1,23 @@
+import APIAdapter
+import BazelHTTPAdapter
+import CcacheAdapter
+import GradleAdapter
+import LarderHTTP
+import LarderStore
+import MavenAdapter
+import SccacheAdapter
+
+/// All adapters, in the order in which they are asked: those with a prefix of their own first, and Bazel's, which also
+/// takes `…/ac/KEY` and `…/cas/KEY` behind any prefix, last.
+enum AdapterCatalog {
+    static func make(store: Store, apiSources: APIAdapter.Sources) -> AdapterList {
+        AdapterList([
+            APIAdapter(sources: apiSources),
+            CcacheAdapter(),
+            SccacheAdapter(),
+            GradleAdapter(),
+            MavenAdapter(),
+            BazelHTTPAdapter(store: store),
+        ])
+    }
+}

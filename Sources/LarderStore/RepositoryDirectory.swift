@@ -1,0 +1,82 @@
+package import LarderCore
+import LarderMetadata
+import Synchronization
+
+/// All repositories in memory, so that routing and admission never ask the database.
+package final class RepositoryDirectory: Sendable {
+    private struct State {
+        var byID: [RepositoryID: Repository] = [:]
+        var idByName: [RepositoryName: RepositoryID] = [:]
+    }
+
+    private let state: Mutex<State>
+
+    init(_ repositories: [Repository]) {
+        state = Mutex(
+            State(
+                byID: Dictionary(uniqueKeysWithValues: repositories.map { ($0.id, $0) }),
+                idByName: Dictionary(uniqueKeysWithValues: repositories.map { ($0.name, $0.id) })
+            )
+        )
+    }
+
+    /// The repository of a name; nil when there is none.
+    package func find(_ name: RepositoryName) -> Repository? {
+        state.withLock { state in state.idByName[name].flatMap { state.byID[$0] } }
+    }
+
+    /// The number of a repository's row; nil when there is none.
+    package func id(of name: RepositoryName) -> RepositoryID? {
+        state.withLock { $0.idByName[name] }
+    }
+
+    /// The repository of a number; nil when it was removed.
+    package func find(_ id: RepositoryID) -> Repository? {
+        state.withLock { $0.byID[id] }
+    }
+
+    /// All repositories, by name.
+    package var all: [Repository] {
+        state.withLock { Array($0.byID.values) }.sorted { $0.name.text < $1.name.text }
+    }
+
+    package var count: Int { state.withLock { $0.byID.count } }
+
+    func insert(_ repository: Repository) {
+        state.withLock { state in
+            guard state.byID[repository.id] == nil else { return }
+            state.byID[repository.id] = repository
+            state.idByName[repository.name] = repository.id
+        }
+    }
+
+    func update(_ id: RepositoryID, settings: RepositorySettings) {
+        state.withLock { $0.byID[id]?.settings = settings }
+    }
+
+    func remove(_ id: RepositoryID) {
+        state.withLock { state in
+            guard let repository = state.byID.removeValue(forKey: id) else { return }
+            state.idByName[repository.name] = nil
+        }
+    }
+
+    /// Takes counters that were computed anew.
+    func correct(_ repositories: [Repository]) {
+        state.withLock { state in
+            for repository in repositories {
+                state.byID[repository.id]?.usedBytes = repository.usedBytes
+                state.byID[repository.id]?.entryCount = repository.entryCount
+            }
+        }
+    }
+
+    func apply(_ changes: [RepositoryID: MetadataEffects.RepositoryChange]) {
+        state.withLock { state in
+            for (id, change) in changes {
+                state.byID[id]?.usedBytes += change.usedBytes
+                state.byID[id]?.entryCount += change.entryCount
+            }
+        }
+    }
+}

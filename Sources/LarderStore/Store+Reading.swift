@@ -1,0 +1,163 @@
+import LarderBlobs
+package import LarderCore
+import LarderMetadata
+import Logging
+package import NIOCore
+import Synchronization
+
+extension Store {
+    /// What the hot set has under a name.
+    ///
+    /// Never blocks: for event loops.
+    package func lookUp(_ name: StoredName) -> StoredContent? {
+        if name.item == .blob(.emptySHA256) { return .empty }
+        guard let content = hotSet.find(name) else { return nil }
+        noteUse(of: content, name: name)
+        return content
+    }
+
+    /// Looks names up in one snapshot of the database; small contents enter the hot set.
+    ///
+    /// Blocks: for threads of the pool.
+    ///
+    /// A blob that turns out damaged is quarantined and misses.
+    package func resolve(_ names: [StoredName]) -> [ReadOutcome] {
+        // Tickets are taken before the snapshot begins (V1).
+        let tickets = names.map { hotSet.ticket(for: $0) }
+        let isChecking = quarantinedCount.load(ordering: .acquiring) > 0
+        do {
+            let found = try metadata.read { snapshot in
+                try names.map {
+                    try $0.item == .blob(.emptySHA256) ? nil : snapshot.find($0, checkingQuarantine: isChecking)
+                }
+            }
+            return zip(names, zip(tickets, found)).map { name, read in
+                outcome(of: name, found: read.1, ticket: read.0)
+            }
+        } catch {
+            return names.map { _ in .failed(error) }
+        }
+    }
+
+    /// Looks one name up, in the hot set first.
+    ///
+    /// Suspends.
+    package func read(_ name: StoredName) async throws -> ReadOutcome {
+        if let content = lookUp(name) { return .found(content) }
+        return try await pool.run { self.resolve([name])[0] }
+    }
+
+    /// Runs `resolve` on the pool and hands the outcomes to `completion` on one of its threads.
+    package func resolve(_ names: [StoredName], completion: @escaping @Sendable ([ReadOutcome]) -> Void) {
+        pool.submit { completion(self.resolve(names)) }
+    }
+
+    /// Reads content of bounded size into memory.
+    ///
+    /// Suspends.
+    ///
+    /// - Throws: `tooLarge` when there is more.
+    package func bytes(of content: StoredContent, atMost limit: ByteCount) async throws -> ByteBuffer {
+        guard content.size <= limit.bytes else { throw StoreError.tooLarge(limit: limit) }
+        switch content.body {
+        case .bytes(let buffer): return buffer
+        case .file(let file):
+            return try await pool.run { ByteBuffer(bytes: try file.blob.read(at: 0, count: Int(content.size))) }
+        }
+    }
+
+    /// Makes an incomplete entry visible whose references the adapter found out, if they are all there.
+    ///
+    /// Large lists are written in slices between other work; what a slice added is protected by the entry from then on.
+    ///
+    /// - Returns: false when a blob is missing or the entry was replaced meanwhile: it still misses.
+    package func complete(
+        entry: Int64,
+        references: [BlobDescriptor],
+        in repository: RepositoryID
+    ) async throws(StoreError) -> Bool {
+        var rest = Set(references.filter { $0.digest != .emptySHA256 }).sorted { $0.digest.hex < $1.digest.hex }[...]
+        while !rest.isEmpty {
+            let slice = Array(rest.prefix(MetadataTransaction.referencesPerSlice))
+            rest = rest.dropFirst(slice.count)
+            let isThere = try await committer.commit(rowCount: slice.count * 2) {
+                try $0.addReferences(slice, to: entry, in: repository)
+            }
+            guard isThere else { return false }
+        }
+        return try await committer.commit { try $0.completeEntry(entry) }
+    }
+
+    /// Notes a hit where the stored time of use has grown old.
+    func noteUse(of content: StoredContent, name: StoredName) {
+        guard let used = content.used else { return }
+        let now = now()
+        guard now - content.lastUsed > configuration.lastUsePrecision else { return }
+        uses.note(used, at: now)
+        hotSet.noteUse(of: name, at: now)
+    }
+
+    private func outcome(of name: StoredName, found: FoundBlob?, ticket: HotSet.Ticket) -> ReadOutcome {
+        if name.item == .blob(.emptySHA256) { return .found(.empty) }
+        guard let found else { return .miss }
+        guard let body = body(of: found, name: name) else { return .miss }
+        let content = StoredContent(
+            digest: found.blob.digest,
+            size: found.blob.size,
+            pushedAt: found.pushedAt,
+            body: body,
+            used: found.used,
+            lastUsed: found.lastUsed
+        )
+        noteUse(of: content, name: name)
+        if case .entry(let entry) = found.used, !found.isComplete { return .incomplete(entry: entry, content) }
+        if case .bytes = body { hotSet.insert(content, for: name, ticket: ticket) }
+        return .found(content)
+    }
+
+    /// The bytes or the open file of a row; nil, after quarantining it, when it is damaged.
+    private func body(of found: FoundBlob, name: StoredName) -> StoredContent.Body? {
+        if let bytes = found.inlineBytes {
+            // Inline blobs are verified whenever they are read from the database, so the hot set holds only sound ones.
+            guard IncrementalHasher.digest(of: bytes) == found.blob.digest else {
+                quarantine(found.blob)
+                return nil
+            }
+            return .bytes(ByteBuffer(bytes: bytes))
+        }
+        guard let file = openFile(of: found.blob, name: name) else { return nil }
+        return .file(StoredFile(blob: file))
+    }
+
+    /// R1: a missing file means that the blob was replaced or removed since the row was read, unless a new snapshot shows
+    /// the same generation again.
+    private func openFile(of blob: BlobRow, name: StoredName) -> OpenBlob? {
+        var blob = blob
+        for attempt in 1...3 {
+            guard let generation = blob.generation else { return nil }
+            do {
+                if let file = try blobs.open(blob.digest, generation: generation, size: blob.size) { return file }
+                guard let row = try metadata.read({ try $0.blob(blob.digest) }), !row.isQuarantined else { return nil }
+                if row.generation == generation {
+                    quarantine(row)
+                    return nil
+                }
+                blob = row
+            } catch {
+                logger.error(
+                    "a blob could not be opened",
+                    metadata: ["digest": "\(blob.digest)", "attempt": "\(attempt)", "error": "\(error)"]
+                )
+                return nil
+            }
+        }
+        return nil
+    }
+
+    /// Quarantines a damaged blob without waiting for it.
+    private func quarantine(_ row: BlobRow) {
+        logger.error("a blob is damaged", metadata: ["digest": "\(row.digest)"])
+        // A full queue only delays the mark until the next read finds the damage again.
+        _ = committer.submit({ try $0.quarantine(row) }, completion: { _ in })
+    }
+}

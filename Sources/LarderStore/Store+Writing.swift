@@ -1,0 +1,428 @@
+import LarderBlobs
+package import LarderCore
+import LarderMetadata
+package import NIOCore
+import Synchronization
+
+/// What an upload is to become.
+package struct WriteTarget: Sendable {
+    /// A blob or an entry.
+    package enum Item: Sendable {
+        /// A blob under the digest that its sender names.
+        case blob(Digest)
+        /// An entry under a key; `inspect` tells from its bytes what it refers to, or refuses them.
+        case entry(EntryKey, inspect: Inspection?)
+    }
+
+    /// Reads references out of an entry's bytes, or throws `invalidContent`.
+    ///
+    /// Pure and short: it may run on an event loop.
+    package typealias Inspection = @Sendable (ByteBuffer) throws(StoreError) -> EntryReferences
+
+    package let repository: RepositoryName
+    package let item: Item
+
+    package init(repository: RepositoryName, item: Item) {
+        self.repository = repository
+        self.item = item
+    }
+}
+
+extension Store {
+    /// Entries whose content is inspected are read into memory, so they have a limit of their own.
+    package static let inspectedSizeLimit = ByteCount.mebibytes(8)
+
+    /// What can be said about an upload before its body: asks only memory, never blocks, changes nothing.
+    ///
+    /// `length`: Declared bytes; nil when unknown.
+    ///
+    /// Throws `tooLarge`, `noSpace`, `quotaExceeded`, `notFound`, `notAllowed`.
+    package func admit(_ target: WriteTarget, length: Int64?) throws(StoreError) {
+        if let limit = sizeLimit(of: target), let length, length > limit.bytes { throw .tooLarge(limit: limit) }
+        let repository = directory.find(target.repository)
+        if let repository {
+            guard repository.kind == .cache else {
+                throw .notAllowed("repository \(repository.name) is a \(repository.kind.rawValue), not a cache")
+            }
+            if let quota = repository.settings.quotaBytes, let length, length > quota.bytes {
+                throw .quotaExceeded("repository \(repository.name) may hold \(quota)")
+            }
+        } else {
+            try checkCreation(of: target.repository)
+        }
+        guard let length else { return }
+        let balance = account.current
+        let evictable = directory.all.filter { $0.kind == .cache }.reduce(0) { $0 + $1.usedBytes }
+        // Shared blobs make `evictable` too large at most, so nothing that could fit is refused here.
+        let fixed = max(0, balance.used - evictable)
+        guard length <= account.capacity(balance) - fixed else {
+            throw .noSpace("\(ByteCount(length)) are more than the store can make room for")
+        }
+    }
+
+    private func sizeLimit(of target: WriteTarget) -> ByteCount? {
+        if case .entry(_, .some) = target.item {
+            return min(Self.inspectedSizeLimit, configuration.blobSizeLimit ?? Self.inspectedSizeLimit)
+        }
+        return configuration.blobSizeLimit
+    }
+
+    /// Checks, hashes and reserves room for a small body, if that can be done at once: for event loops.
+    ///
+    /// - Returns: nil when the slow road must be taken (the repository is to be created, the store is full). What is
+    ///   returned must be given to `commit`.
+    /// - Throws: `digestMismatch`, `invalidContent`.
+    package func prepareSmall(_ target: WriteTarget, bytes: ByteBuffer) throws(StoreError) -> SmallWrite? {
+        let size = Int64(bytes.readableBytes)
+        guard size <= configuration.inlineLimit.bytes, let repository = directory.find(target.repository),
+            repository.kind == .cache, !repository.isOverQuota(bytes: size, entries: target.entryCount)
+        else { return nil }
+        let write = try InlineWrite(target, bytes: bytes, repository: repository.id, clock: useClock)
+        guard account.reserve(size) else { return nil }
+        return SmallWrite(write: write, reservedBytes: size)
+    }
+
+    /// Queues small writes together, so that they share a transaction.
+    ///
+    /// `completion`: Called once on the event loop, after the commits of all, with an error or nil for each.
+    package func commit(
+        _ writes: [SmallWrite],
+        on eventLoop: any EventLoop,
+        completion: @escaping @Sendable ([StoreError?]) -> Void
+    ) {
+        let group = WriteGroup(count: writes.count) { errors in
+            eventLoop.execute { completion(errors) }
+        }
+        committer.submit(
+            writes.enumerated().map { index, write in
+                Committer.Operation(
+                    rowCount: 4,
+                    room: ReservedRoom(reserved: write.reservedBytes),
+                    perform: { try write.write.perform($0) },
+                    finish: { error in
+                        if let error { self.noteFailure(error, reservedBytes: write.reservedBytes) }
+                        group.finish(index, error)
+                    }
+                )
+            }
+        )
+    }
+
+    /// Stores a body: durable when this returns, or nothing is left of it.
+    ///
+    /// `length`: Declared bytes; nil for a body that only its end bounds.
+    ///
+    /// Throws As `admit`; `digestMismatch`, `lengthMismatch`, `invalidContent`; what the body's sequence throws.
+    package func put<Body: AsyncSequence>(
+        _ target: WriteTarget,
+        body: Body,
+        length: Int64?
+    ) async throws where Body.Element == ByteBuffer {
+        try admit(target, length: length)
+        let repository = try await repositoryForWriting(target.repository)
+        var iterator = body.makeAsyncIterator()
+        let memoryLimit = isInspected(target) ? Self.inspectedSizeLimit.bytes : configuration.inlineLimit.bytes
+        var head = ByteBuffer()
+        var next = try await iterator.next()
+        while let chunk = next, Int64(head.readableBytes + chunk.readableBytes) <= memoryLimit {
+            head.writeImmutableBuffer(chunk)
+            next = try await iterator.next()
+        }
+        guard let chunk = next else {
+            let size = Int64(head.readableBytes)
+            try check(length, is: size)
+            if let limit = sizeLimit(of: target), size > limit.bytes { throw StoreError.tooLarge(limit: limit) }
+            return try await put(target, bytes: head, repository: repository)
+        }
+        if isInspected(target) { throw StoreError.tooLarge(limit: Self.inspectedSizeLimit) }
+        // From here on the body goes to a file, in pieces.
+        let reservation = Reservation(
+            store: self,
+            repository: repository.id,
+            entries: try await newEntryCount(target, in: repository)
+        )
+        defer { reservation.release() }
+        let known = try await presentBlob(target, length: length, repository: repository.id)
+        if let known {
+            try await receiveKnown(
+                known,
+                from: PrefixedChunks(first: [head, chunk], rest: iterator),
+                length: length,
+                repository: repository.id
+            )
+        } else {
+            try await receiveFile(
+                target,
+                from: PrefixedChunks(first: [head, chunk], rest: iterator),
+                length: length,
+                repository: repository.id,
+                reservation: reservation
+            )
+        }
+    }
+
+    /// Stores bytes that are in memory.
+    package func put(_ target: WriteTarget, bytes: ByteBuffer) async throws {
+        try admit(target, length: Int64(bytes.readableBytes))
+        try await put(target, bytes: bytes, repository: try await repositoryForWriting(target.repository))
+    }
+
+    /// Removes an entry; false when there was none.
+    package func deleteEntry(_ key: EntryKey, in repository: RepositoryName) async throws(StoreError) -> Bool {
+        guard let id = directory.id(of: repository) else { return false }
+        return try await committer.commit { try $0.deleteEntry(key, in: id) }
+    }
+
+    var useClock: UseClock { UseClock(now: now(), precision: configuration.lastUsePrecision) }
+
+    private func isInspected(_ target: WriteTarget) -> Bool {
+        if case .entry(_, .some) = target.item { true } else { false }
+    }
+
+    private func check(_ declared: Int64?, is actual: Int64) throws(StoreError) {
+        if let declared, declared != actual { throw .lengthMismatch(expected: declared, actual: actual) }
+    }
+
+    private func put(_ target: WriteTarget, bytes: ByteBuffer, repository: Repository) async throws {
+        let size = Int64(bytes.readableBytes)
+        guard size > configuration.inlineLimit.bytes else {
+            let write = try InlineWrite(target, bytes: bytes, repository: repository.id, clock: useClock)
+            let reservation = Reservation(
+                store: self,
+                repository: repository.id,
+                entries: try await newEntryCount(target, in: repository)
+            )
+            defer { reservation.release() }
+            try await reservation.take(size)
+            return try await commit(reservation) { try write.perform($0) }
+        }
+        let reservation = Reservation(
+            store: self,
+            repository: repository.id,
+            entries: try await newEntryCount(target, in: repository)
+        )
+        defer { reservation.release() }
+        try await receiveFile(
+            target,
+            from: PrefixedChunks(first: [bytes], rest: EmptyChunks()),
+            length: size,
+            repository: repository.id,
+            reservation: reservation
+        )
+    }
+
+    /// The blob that the repository has already: its upload is only hashed, and the link's mark is renewed (D2).
+    private func presentBlob(
+        _ target: WriteTarget,
+        length: Int64?,
+        repository: RepositoryID
+    ) async throws -> BlobDescriptor? {
+        guard case .blob(let digest) = target.item, digest.algorithm == .sha256, let length else { return nil }
+        let blob = BlobDescriptor(digest: digest, size: length)
+        let clock = useClock
+        return try await committer.commit { try $0.renewLink(blob, in: repository, clock: clock) } ? blob : nil
+    }
+
+    /// Hashes an upload of something that is there; the hash proves that the sender has it, nothing is written.
+    private func receiveKnown(
+        _ blob: BlobDescriptor,
+        from chunks: PrefixedChunks<some AsyncIteratorProtocol>,
+        length: Int64?,
+        repository: RepositoryID
+    ) async throws {
+        let hashing = HashingSink()
+        let pipe = UploadPipe(pool: pool) { hashing.write($0) }
+        var received: Int64 = 0
+        var chunks = chunks
+        while let chunk = try await chunks.next() {
+            received += Int64(chunk.readableBytes)
+            if let length, received > length { throw StoreError.lengthMismatch(expected: length, actual: received) }
+            try await pipe.write(chunk)
+        }
+        try await pipe.finish()
+        try check(length, is: received)
+        let actual = hashing.digest
+        guard actual == blob.digest else { throw StoreError.digestMismatch(expected: blob.digest, actual: actual) }
+        let clock = useClock
+        // Removed while it was being sent again: rare enough to ask for one more attempt.
+        guard try await committer.commit({ try $0.renewLink(blob, in: repository, clock: clock) }) else {
+            throw StoreError.overloaded
+        }
+    }
+
+    private func receiveFile(
+        _ target: WriteTarget,
+        from chunks: PrefixedChunks<some AsyncIteratorProtocol>,
+        length: Int64?,
+        repository: RepositoryID,
+        reservation: Reservation
+    ) async throws {
+        let upload = try await pool.run { [blobs] in try blobs.beginUpload(alsoSHA512: target.namesSHA512) }
+        do {
+            try await receive(chunks, into: upload, length: length, reservation: reservation)
+            let digests = upload.digests()
+            if case .blob(let expected) = target.item, !digests.contains(expected) {
+                throw StoreError.digestMismatch(expected: expected, actual: digests.last ?? digests[0])
+            }
+            try await pool.run {
+                try upload.finish()
+                try upload.publish(as: digests[0])
+            }
+            let blob = UploadedBlob(
+                digest: digests[0],
+                aliases: Array(digests.dropFirst()),
+                size: upload.length,
+                content: .file(generation: upload.generation)
+            )
+            let write = FileWrite(
+                target,
+                blob: blob,
+                // An inspected entry above the inline limit is completed at its first read.
+                references: isInspected(target) ? .unknown : .none,
+                repository: repository,
+                clock: useClock
+            )
+            let isStored = try await commit(reservation) { try write.perform($0) }
+            pool.submit { isStored ? upload.settle() : upload.abandon() }
+        } catch {
+            // Does not depend on anybody still waiting: cleaning up is never cancelled.
+            pool.submit { upload.abandon() }
+            if case StoreError.noSpace = error { diskIsFull() }
+            throw error
+        }
+    }
+
+    private func receive(
+        _ chunks: PrefixedChunks<some AsyncIteratorProtocol>,
+        into upload: BlobUpload,
+        length: Int64?,
+        reservation: Reservation
+    ) async throws {
+        let pipe = UploadPipe(pool: pool) { try upload.write($0) }
+        let limit = configuration.blobSizeLimit
+        var received: Int64 = 0
+        var chunks = chunks
+        do {
+            while let chunk = try await chunks.next() {
+                received += Int64(chunk.readableBytes)
+                if let length, received > length {
+                    throw StoreError.lengthMismatch(expected: length, actual: received)
+                }
+                if let limit, received > limit.bytes { throw StoreError.tooLarge(limit: limit) }
+                try await reservation.cover(received, of: length)
+                try await pipe.write(chunk)
+                reservation.noteWritten(Int64(chunk.readableBytes))
+            }
+            try check(length, is: received)
+        } catch {
+            // The file must not be written to any more when it is abandoned.
+            try? await pipe.finish()
+            throw error
+        }
+        try await pipe.finish()
+    }
+
+    /// Commits a write; what was reserved for it is used by it from then on.
+    private func commit<Value: Sendable>(
+        _ reservation: Reservation,
+        _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
+    ) async throws(StoreError) -> Value {
+        do {
+            let value = try await committer.commit(room: reservation.room, body)
+            reservation.settle()
+            return value
+        } catch {
+            if case .noSpace = error { diskIsFull() }
+            throw error
+        }
+    }
+
+    private func noteFailure(_ error: StoreError, reservedBytes: Int64) {
+        account.release(reservedBytes)
+        if case .noSpace = error { diskIsFull() }
+    }
+
+    /// Whether the repository's quota of entries matters for a write, and the key is new.
+    private func newEntryCount(_ target: WriteTarget, in repository: Repository) async throws -> Int64 {
+        guard case .entry(let key, _) = target.item, repository.settings.quotaEntries != nil else {
+            return target.entryCount
+        }
+        return try await read { try $0.hasEntry(key, in: repository.id) } ? 0 : 1
+    }
+
+    private func diskIsFull() {
+        account.noteDiskFull()
+        evictor.wake()
+    }
+}
+
+/// Bytes reserved for one upload, in its repository too; given back whatever happens.
+private final class Reservation: Sendable {
+    /// Reserved ahead of the bytes that arrived (design: 64 MiB at most).
+    private static let aheadBytes: Int64 = 8 << 20
+
+    private let store: Store
+    private let repository: RepositoryID
+    private let entries: Int64
+    private let taken = Atomic<Int64>(0)
+    private let written = Atomic<Int64>(0)
+
+    init(store: Store, repository: RepositoryID, entries: Int64) {
+        self.store = store
+        self.repository = repository
+        self.entries = entries
+    }
+
+    /// Makes sure that at least `received` bytes are reserved, and a bounded amount ahead.
+    func cover(_ received: Int64, of length: Int64?) async throws(StoreError) {
+        let held = bytes
+        guard received > held else { return }
+        let ahead = min(received + Self.aheadBytes, max(length ?? .max, received)) - held
+        // Room ahead is a convenience: it evicts nothing and refuses nobody.
+        if !isOverQuota(held + ahead), store.account.reserve(ahead) {
+            taken.wrappingAdd(ahead, ordering: .relaxed)
+        } else {
+            try await take(received - held)
+        }
+    }
+
+    /// Reserves bytes; waits for eviction when there is no room.
+    func take(_ byteCount: Int64) async throws(StoreError) {
+        let total = bytes + byteCount
+        for _ in 0..<8 {
+            if isOverQuota(total) {
+                try await store.evictor.waitForRoom(.repository(repository, bytes: total, entries: entries))
+            } else if store.account.reserve(byteCount) {
+                taken.wrappingAdd(byteCount, ordering: .relaxed)
+                return
+            } else {
+                try await store.evictor.waitForRoom(.store(bytes: byteCount))
+            }
+        }
+        throw .noSpace("other writes took the room that eviction made")
+    }
+
+    private func isOverQuota(_ byteCount: Int64) -> Bool {
+        store.directory.find(repository)?.isOverQuota(bytes: byteCount, entries: entries) ?? false
+    }
+
+    var bytes: Int64 { taken.load(ordering: .relaxed) }
+
+    var room: ReservedRoom { ReservedRoom(reserved: bytes, written: written.load(ordering: .relaxed)) }
+
+    func noteWritten(_ byteCount: Int64) {
+        written.wrappingAdd(byteCount, ordering: .relaxed)
+        store.account.noteWritten(byteCount)
+    }
+
+    /// The bytes are used by now, and no longer reserved.
+    func settle() {
+        taken.store(0, ordering: .relaxed)
+        written.store(0, ordering: .relaxed)
+    }
+
+    func release() {
+        store.account.release(room)
+        settle()
+    }
+}

@@ -1,0 +1,193 @@
+package import LarderBlobs
+package import LarderCore
+import LarderMetadata
+package import Logging
+package import ServiceLifecycle
+import Synchronization
+
+/// The one door to everything that is kept: blobs, entries, repositories.
+///
+/// Adapters see nothing below it.
+///
+/// Reading is in `Store+Reading`, writing in `Store+Writing`, repositories in `Store+Repositories`. The background work
+/// is in `services`; nothing can be written while they do not run.
+package final class Store: Sendable {
+    package let configuration: StoreConfiguration
+    package let directory: RepositoryDirectory
+    package let hotSet: HotSet
+    package let account: SpaceAccount
+    package let committer: Committer
+    package let evictor: Evictor
+    let metadata: Metadata
+    let blobs: BlobStore
+    let pool: FilePool
+    let uses: UseTracker
+    let sweeper: Sweeper
+    let scrubber: Scrubber
+    let ballast: Ballast
+    let now: TimeSource
+    let logger: Logger
+    /// Blobs in quarantine: while there are none, entries need not be asked what they name.
+    let quarantinedCount: Atomic<Int64>
+
+    /// Opens the store in a data folder: creates what is missing, upgrades the database, removes what unfinished
+    /// uploads left.
+    ///
+    /// Never reads the whole store (S1). Blocks.
+    ///
+    /// - Throws: As `Metadata.init`, and what the file system says.
+    package init(
+        folder: DataFolder,
+        files: any BlobFiles,
+        pool: FilePool,
+        configuration: StoreConfiguration,
+        now: @escaping TimeSource,
+        logger: Logger
+    ) throws(StoreError) {
+        self.configuration = configuration
+        self.pool = pool
+        self.now = now
+        self.logger = logger
+        let metadata = try Metadata(
+            path: folder.databasePath,
+            readerCountMax: configuration.databaseReaderCount,
+            walLengthMax: Self.walLengthMax(disk: try files.diskSpace(at: folder.path)),
+            now: now()
+        )
+        self.metadata = metadata
+        let startCount = try metadata.recordStart()
+        let blobs = BlobStore(root: folder.path, files: files, firstGeneration: startCount << 40)
+        self.blobs = blobs
+        try Self.discardLeftovers(of: blobs, metadata: metadata, logger: logger)
+        let (repositories, account, quarantined) = try metadata.read { snapshot in
+            (try snapshot.repositories(), try snapshot.account(), try snapshot.quarantinedCount())
+        }
+        let directory = RepositoryDirectory(repositories)
+        let space = SpaceAccount(used: account.usedBytes, configuration: configuration) {
+            (try? blobs.diskSpace()).map { .init(total: $0.total.bytes, free: $0.free.bytes) }
+        }
+        let hotSet = HotSet(limit: configuration.hotSetLimit)
+        let uses = UseTracker()
+        self.directory = directory
+        self.account = space
+        self.hotSet = hotSet
+        self.uses = uses
+        quarantinedCount = Atomic(quarantined)
+        ballast = Ballast(path: folder.ballastPath, diskTotal: ByteCount(space.current.disk.total))
+        ballast.restore(free: ByteCount(space.current.disk.free))
+        // What follows the commit needs the parts that need the committer: they meet in this box, filled below.
+        let aftermath = CommitAftermath(directory: directory, account: space, hotSet: hotSet)
+        committer = Committer(metadata: metadata, queueLengthMax: configuration.queueLengthMax, logger: logger) {
+            aftermath.apply($0, releasing: $1)
+        }
+        sweeper = Sweeper(
+            metadata: metadata,
+            committer: committer,
+            blobs: blobs,
+            uses: uses,
+            pool: pool,
+            logger: logger
+        )
+        evictor = Evictor(
+            metadata: metadata,
+            committer: committer,
+            sweeper: sweeper,
+            directory: directory,
+            account: space,
+            uses: uses,
+            pool: pool,
+            configuration: configuration,
+            ballast: ballast,
+            now: now,
+            logger: logger
+        )
+        scrubber = Scrubber(
+            metadata: metadata,
+            committer: committer,
+            blobs: blobs,
+            pool: pool,
+            period: configuration.scrubPeriod,
+            logger: logger
+        )
+        aftermath.connect(self)
+        // What an earlier process could not finish.
+        let isUnfinished = try metadata.read { snapshot in
+            let hasRemovals = try !snapshot.removals(atMost: 1).isEmpty
+            let hasDeletions = try !snapshot.deletedRepositories().isEmpty
+            return try hasRemovals || hasDeletions || snapshot.hasDeadEntries()
+        }
+        if isUnfinished { sweeper.wake() }
+    }
+
+    /// The background work, in the order in which it is to be started; it is to be stopped in the reverse order, after
+    /// the listeners.
+    package var services: [any Service] { [committer, sweeper, evictor, scrubber] }
+
+    /// Closes the database.
+    ///
+    /// To be called when the services have ended. Blocks.
+    package func close() throws(StoreError) {
+        try metadata.close()
+    }
+
+    /// The WAL grows to 64 MiB before it is moved into the database, but to no more than 1/64 of a small disk: the ballast
+    /// must be able to make room for it.
+    private static func walLengthMax(disk: DiskSpace) -> ByteCount {
+        min(.mebibytes(64), max(.mebibytes(1), ByteCount(disk.total.bytes / 64)))
+    }
+
+    private static func discardLeftovers(
+        of blobs: BlobStore,
+        metadata: Metadata,
+        logger: Logger
+    ) throws(StoreError) {
+        let leftovers = try blobs.leftovers()
+        for leftover in leftovers {
+            var hasRow = false
+            if let blob = leftover.published {
+                hasRow = try metadata.read { try $0.blob(blob.digest) }?.generation == blob.generation
+            }
+            try blobs.discard(leftover, keepingFile: hasRow)
+        }
+        if !leftovers.isEmpty {
+            logger.info("removed unfinished uploads", metadata: ["count": "\(leftovers.count)"])
+        }
+    }
+}
+
+/// Mirrors commits in memory, before anybody is answered (V1).
+private final class CommitAftermath: Sendable {
+    private let directory: RepositoryDirectory
+    private let account: SpaceAccount
+    private let hotSet: HotSet
+    private let store = Mutex<WeakStore>(WeakStore())
+
+    private struct WeakStore: Sendable {
+        weak var store: Store?
+    }
+
+    init(directory: RepositoryDirectory, account: SpaceAccount, hotSet: HotSet) {
+        self.directory = directory
+        self.account = account
+        self.hotSet = hotSet
+    }
+
+    func connect(_ store: Store) {
+        self.store.withLock { $0.store = store }
+    }
+
+    func apply(_ effects: MetadataEffects, releasing room: ReservedRoom) {
+        account.apply(usedBytes: effects.usedBytes, releasing: room)
+        directory.apply(effects.repositories)
+        let store = store.withLock { $0.store }
+        if let count = effects.quarantinedCount {
+            // Entries that name the blob must miss at once, and which those are is not known here.
+            store?.quarantinedCount.store(count, ordering: .releasing)
+            hotSet.removeAll()
+        } else {
+            hotSet.invalidate(effects.changedNames)
+        }
+        if effects.hasRemovals || effects.hasDeadEntries { store?.sweeper.wake() }
+        store?.evictor.noteCommit(effects)
+    }
+}

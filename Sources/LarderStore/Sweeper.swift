@@ -1,0 +1,138 @@
+import LarderBlobs
+import LarderCore
+import LarderMetadata
+import Logging
+import ServiceLifecycle
+
+/// Clears away what transactions left to be done: files whose row is gone (D1), entries too large to go at once,
+/// repositories that were removed; and writes last uses.
+final class Sweeper: Service {
+    private static let removalsPerRound = 256
+    private static let rowsPerSlice = 250
+    private static let usesPerBatch = 1000
+    /// Last uses are written this often; also the longest that a failed removal waits.
+    private static let period: Duration = .seconds(30)
+
+    private let metadata: Metadata
+    private let committer: Committer
+    private let blobs: BlobStore
+    private let uses: UseTracker
+    private let pool: FilePool
+    private let logger: Logger
+    private let wakeUps: AsyncStream<Void>
+    private let wakeUp: AsyncStream<Void>.Continuation
+
+    init(
+        metadata: Metadata,
+        committer: Committer,
+        blobs: BlobStore,
+        uses: UseTracker,
+        pool: FilePool,
+        logger: Logger
+    ) {
+        self.metadata = metadata
+        self.committer = committer
+        self.blobs = blobs
+        self.uses = uses
+        self.pool = pool
+        self.logger = logger
+        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    func wake() {
+        wakeUp.yield()
+    }
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask {
+                    // Ends with the group, when the stream of wake-ups does.
+                    while (try? await Task.sleep(for: Self.period)) != nil {
+                        await self.attempt("write last uses") { try await self.writeUses() }
+                        self.wake()
+                    }
+                }
+                for await _ in wakeUps {
+                    await attempt("sweep") { try await self.sweep() }
+                }
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            self.wakeUp.finish()
+        }
+        // Last uses survive a restart.
+        await attempt("write last uses") { try await self.writeUses() }
+    }
+
+    /// Writes all last uses that are due, between other work.
+    func writeUses() async throws {
+        while true {
+            let batch = uses.take(atMost: Self.usesPerBatch)
+            if batch.isEmpty { return }
+            try await committer.commit(rowCount: batch.count) { try $0.recordUses(batch) }
+        }
+    }
+
+    /// Releases what dead entries refer to, in slices.
+    func removeDeadEntries() async throws {
+        while try await committer.commit(
+            rowCount: Self.rowsPerSlice,
+            {
+                try $0.removeDeadEntries(atMost: Self.rowsPerSlice)
+            }
+        ) {}
+    }
+
+    func sweep() async throws {
+        try await removeDeadEntries()
+        for id in try await read({ try $0.deletedRepositories() }) {
+            while try await committer.commit(
+                rowCount: Self.rowsPerSlice * 4,
+                {
+                    try $0.flushRepository(
+                        id,
+                        pushedUntil: Timestamp(milliseconds: .max),
+                        atMost: Self.rowsPerSlice
+                    )
+                }
+            ) {}
+            try await committer.commit { try $0.dropRepository(id) }
+        }
+        try await removeFiles()
+    }
+
+    /// Files first, their folders synced, then the rows that say they are to go: a crash only repeats a removal.
+    private func removeFiles() async throws {
+        while true {
+            let removals = try await read { try $0.removals(atMost: Self.removalsPerRound) }
+            if removals.isEmpty { return }
+            try await pool.run { [blobs] in
+                let paths = removals.map { BlobStore.relativePath(of: $0.digest, generation: $0.generation) }
+                for path in paths {
+                    try blobs.remove(path)
+                }
+                try blobs.synchronizeFolders(of: paths)
+            }
+            try await committer.commit(rowCount: removals.count) { try $0.finishRemovals(removals) }
+        }
+    }
+
+    private func read<Value: Sendable>(
+        _ body: @escaping @Sendable (MetadataSnapshot) throws -> Value
+    ) async throws -> Value {
+        try await pool.run { [metadata] in try metadata.read(body) }
+    }
+
+    private func attempt(_ what: String, _ work: () async throws -> Void) async {
+        do {
+            try await work()
+        } catch is CancellationError {
+            return
+        } catch StoreError.shuttingDown {
+            return
+        } catch {
+            logger.error("could not \(what)", metadata: ["error": "\(error)"])
+        }
+    }
+}

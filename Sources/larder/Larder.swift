@@ -1,0 +1,24 @@
+import ArgumentParser
+import LarderServer
+
+/// The command line.
+@main
+struct Larder: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "larder",
+        abstract: "The store behind a CI system: build caches, artifacts and images in one folder.",
+        discussion: """
+            Start a server with `larder serve`; it prints how each tool is pointed at it.
+
+            Examples:
+              larder serve
+              larder serve --data-dir /srv/larder --max-size 200GiB
+              larder setup bazel
+              larder status
+            """,
+        version: larderVersion,
+        subcommands: [
+            Serve.self, Status.self, Check.self, Compact.self, Repo.self, Config.self, Setup.self,
+        ],
+    )
+}

@@ -1,0 +1,165 @@
+import APIMessages
+import ArgumentParser
+import LarderClient
+import LarderCore
+
+struct Repo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "List, create, change, empty and remove repositories.",
+        discussion: """
+            Examples:
+              larder repo ls
+              larder repo create android --quota 50GiB
+              larder repo set android --quota none --validate false
+              larder repo flush android
+            """,
+        subcommands: [List.self, Show.self, Create.self, Set.self, Flush.self, Remove.self],
+    )
+
+    /// What can be set, for `create` and `set`.
+    struct Settings: ParsableArguments {
+        @Option(help: "Most bytes that it may hold, e.g. 50GiB; none: no limit of its own.")
+        var quota: String?
+
+        @Option(help: "Most entries that it may hold; none: any number.")
+        var quotaEntries: String?
+
+        @Option(help: "Whether the content of entries is checked (Bazel's action results): true or false.")
+        var validate: Bool?
+
+        func change(kind: String? = nil) throws -> RepositoryChangeMessage {
+            var change = RepositoryChangeMessage(kind: kind, validatesContent: validate)
+            if let quota {
+                guard let count = quota == "none" ? ByteCount(-1) : ByteCount(quota) else {
+                    throw ValidationError("--quota is a size such as 50GiB, or none")
+                }
+                change.quotaBytes = count.bytes
+            }
+            if let quotaEntries {
+                guard let count = quotaEntries == "none" ? -1 : Int64(quotaEntries), count >= -1 else {
+                    throw ValidationError("--quota-entries is a whole number, or none")
+                }
+                change.quotaEntries = count
+            }
+            return change
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "ls",
+            abstract: "List repositories with their sizes.",
+            discussion: "Example:\n  larder repo ls --json"
+        )
+        @OptionGroup var location: ServerLocation
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let json = json
+            try await location.withServer { client in
+                let repositories = try await client.repositories()
+                if json { return try printJSON(repositories) }
+                if repositories.isEmpty { return print("no repositories yet; the first write to one creates it") }
+                printRepositories(repositories)
+            }
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show one repository.",
+            discussion: "Example:\n  larder repo show main"
+        )
+        @OptionGroup var location: ServerLocation
+        @Argument(help: "Its name.") var name: String
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let (name, json) = (name, json)
+            try await location.withServer { client in
+                let repository = try await client.repository(name)
+                if json { return try printJSON(repository) }
+                print("name      \(repository.name)")
+                print("kind      \(repository.kind)")
+                print("size      \(ByteCount(repository.usedBytes))")
+                print("entries   \(repository.entryCount)")
+                print("quota     \(quota(of: repository))")
+                print("validate  \(repository.validatesContent)")
+            }
+        }
+    }
+
+    struct Create: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Create a repository.",
+            discussion: "Example:\n  larder repo create android --quota 50GiB"
+        )
+        @OptionGroup var location: ServerLocation
+        @Argument(help: "Its name: lowercase letters and digits, joined by . _ - and separated by /.") var name: String
+        @Option(help: "cache, registry or bucket.") var kind = "cache"
+        @OptionGroup var settings: Settings
+
+        func run() async throws {
+            let change = try settings.change(kind: kind)
+            let name = name
+            try await location.withServer { client in
+                let repository = try await client.createRepository(name, change)
+                print("created \(repository.kind) \(repository.name)")
+            }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change a repository's settings.",
+            discussion: "Example:\n  larder repo set android --quota none --validate false"
+        )
+        @OptionGroup var location: ServerLocation
+        @Argument(help: "Its name.") var name: String
+        @OptionGroup var settings: Settings
+
+        func run() async throws {
+            let change = try settings.change()
+            let name = name
+            try await location.withServer { client in
+                let repository = try await client.setRepository(name, change)
+                print("\(repository.name): quota \(quota(of: repository)), validate \(repository.validatesContent)")
+            }
+        }
+    }
+
+    struct Flush: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove everything in a repository.",
+            discussion: "Example:\n  larder repo flush main"
+        )
+        @OptionGroup var location: ServerLocation
+        @Argument(help: "Its name.") var name: String
+
+        func run() async throws {
+            let name = name
+            try await location.withServer { client in
+                let result = try await client.flushRepository(name)
+                print("removed \(ByteCount(result.freedBytes)) from \(name)")
+            }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rm",
+            abstract: "Remove a repository and everything in it.",
+            discussion: "Example:\n  larder repo rm old-branch"
+        )
+        @OptionGroup var location: ServerLocation
+        @Argument(help: "Its name.") var name: String
+
+        func run() async throws {
+            let name = name
+            try await location.withServer { client in
+                try await client.removeRepository(name)
+                print("removed \(name)")
+            }
+        }
+    }
+}

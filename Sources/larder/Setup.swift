@@ -1,0 +1,85 @@
+import ArgumentParser
+import Foundation
+
+struct Setup: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Print what to paste into a build tool.",
+        discussion: """
+            Examples:
+              larder setup bazel >> .bazelrc
+              larder setup gradle --repo android
+              larder setup ccache --url http://cache.example:7878
+            """,
+    )
+
+    /// The tools there is a set-up for.
+    enum Tool: String, ExpressibleByArgument, CaseIterable {
+        case bazel
+        case ccache
+        case sccache
+        case gradle
+        case maven
+    }
+
+    @Argument(help: "One of: \(Tool.allCases.map(\.rawValue).joined(separator: ", ")).")
+    var tool: Tool
+
+    @Option(help: "Address of the server. Also: LARDER_URL. Default: http://127.0.0.1:7878.")
+    var url: String?
+
+    @Option(help: "Repository; created by the first write.")
+    var repo = "main"
+
+    func run() async throws {
+        var base = url ?? ProcessInfo.processInfo.environment["LARDER_URL"] ?? "http://127.0.0.1:7878"
+        if base.hasSuffix("/") { base.removeLast() }
+        print(Self.text(tool, base: base, repository: repo))
+    }
+
+    static func text(_ tool: Tool, base: String, repository: String) -> String {
+        switch tool {
+        case .bazel:
+            """
+            # .bazelrc
+            build --remote_cache=\(base)/bazel/\(repository)
+            # On machines that should only read:
+            # build --noremote_upload_local_results
+            """
+        case .ccache:
+            """
+            # ccache.conf (see: ccache --show-config), or CCACHE_REMOTE_STORAGE with the same value
+            remote_storage = \(base)/ccache/\(repository)
+            # CI machines that are thrown away need no local copy:
+            # remote_only = true
+            """
+        case .sccache:
+            """
+            # Environment of the build
+            export SCCACHE_WEBDAV_ENDPOINT=\(base)/sccache/\(repository)
+            export RUSTC_WRAPPER=sccache
+            """
+        case .gradle:
+            """
+            // settings.gradle; build with --build-cache or org.gradle.caching=true
+            buildCache {
+                remote(HttpBuildCache) {
+                    url = '\(base)/gradle/\(repository)/'
+                    push = true
+                    allowInsecureProtocol = true    // Gradle 7 and later; leave it out before
+                }
+            }
+            """
+        case .maven:
+            """
+            <!-- .mvn/maven-build-cache-config.xml, with the extension maven-build-cache-extension in .mvn/extensions.xml -->
+            <cache xmlns="http://maven.apache.org/BUILD-CACHE-CONFIG/1.0.0">
+              <configuration>
+                <remote enabled="true" id="larder" saveToRemote="true">
+                  <url>\(base)/maven/\(repository)</url>
+                </remote>
+              </configuration>
+            </cache>
+            """
+        }
+    }
+}
