@@ -145,7 +145,8 @@ let package = Package(
         .testTarget(
             name: "LarderStoreTests",
             dependencies: [
-                "LarderBlobs", "LarderCore", "LarderMetadata", "LarderStore", "LarderTestSupport", nioCore, nioPosix,
+                "LarderBlobs", "LarderCore", "LarderMetadata", "LarderStore", "LarderTestSupport", lifecycle, logging,
+                nioCore, nioPosix,
             ]
         ),
         .testTarget(

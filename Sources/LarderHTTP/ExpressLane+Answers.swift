@@ -6,7 +6,7 @@ import NIOHTTP1
 extension ExpressLane {
     /// Sends a hit of the hot set whole, or the success of a small write, in one piece.
     private func sendQuickly(_ content: StoredContent?, _ context: ChannelHandlerContext) -> Bool {
-        guard let exchange, exchange.head.version.minor > 0, !mustCloseAfterAnswer else { return false }
+        guard let exchange, !exchange.isHTTP10, !mustCloseAfterAnswer else { return false }
         var body = ByteBuffer()
         if let content {
             guard case .bytes(let bytes) = content.body else { return false }
@@ -216,7 +216,7 @@ extension ExpressLane {
         if mustCloseAfterAnswer {
             exchange.mustClose = true
             headers.add(name: "Connection", value: "close")
-        } else if exchange.head.version.minor == 0 {
+        } else if exchange.isHTTP10 {
             headers.add(name: "Connection", value: "keep-alive")
         }
         let head = HTTPResponseHead(

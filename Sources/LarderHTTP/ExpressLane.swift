@@ -44,6 +44,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     var phase = Phase.idle
     var exchange: Exchange?
     var watch: ConnectionWatch
+    private var context: ChannelHandlerContext?
     private let batchers: (reads: MissBatcher, writes: WriteBatcher)?
     private var backlog = CircularBuffer<HTTPServerRequestPart>()
     private var isReadHeld = false
@@ -72,7 +73,13 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        wire.connect(self)
         if context.channel.isActive { scheduleTick(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -94,9 +101,12 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    /// Holds reads back while a complete request is under way: TCP then slows a pipelining client down.
+    /// Holds reads back while a complete request is under way and more has come behind it: TCP then slows a pipelining
+    /// client down.
+    ///
+    /// Not before: to stop and start reading costs two system calls, for every request.
     func read(context: ChannelHandlerContext) {
-        if isBusyWithCompleteRequest {
+        if isBusyWithCompleteRequest && !backlog.isEmpty {
             isReadHeld = true
         } else {
             watch.isReading = true
@@ -229,6 +239,51 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    // MARK: - Plain requests
+
+    /// Takes a request that came past the codec; false when it must go through it, and then nothing has happened.
+    func take(_ request: PlainRequest, _ bytes: ByteBuffer) -> Bool {
+        guard let context, case .idle = phase, backlog.isEmpty, brokenInput == nil, !isQuiescing, batchers != nil,
+            front.isLocalSocket || front.requestGuard.refusal(host: request.host?[...], hasOrigin: false) == nil,
+            let line = RequestLine(method: request.method, target: request.target),
+            let (adapter, route) = front.catalog.route(line)
+        else { return false }
+        switch route.operation {
+        case .read(let item):
+            guard request.contentLength == nil else { return false }
+            beginPlain(request, bytes, adapter, route)
+            read(item, context)
+        case .write(let item):
+            let target = WriteTarget(repository: route.repository, item: item)
+            guard front.access == .full, let length = request.contentLength,
+                length <= front.store.configuration.inlineLimit.bytes,
+                (try? front.store.admit(target, length: Int64(length))) != nil
+            else { return false }
+            beginPlain(request, bytes, adapter, route)
+            var body = bytes
+            body.moveReaderIndex(forwardBy: request.headLength)
+            put(body, target, context)
+        case .delete, .custom, .refuse:
+            return false
+        }
+        return true
+    }
+
+    private func beginPlain(
+        _ request: PlainRequest,
+        _ bytes: ByteBuffer,
+        _ adapter: any HTTPAdapter,
+        _ route: HTTPRoute
+    ) {
+        let now = NIODeadline.now()
+        watch.isReading = false
+        watch.noteHead(at: now)
+        let exchange = Exchange(request, bytes, id: front.requestIDs.next(), start: now)
+        exchange.adapter = adapter
+        exchange.route = route
+        self.exchange = exchange
+    }
+
     // MARK: - Deciding
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -303,9 +358,8 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func forwardHead(_ context: ChannelHandlerContext) {
-        guard let exchange else { return }
+        guard let exchange, case .codec(var head) = exchange.source else { return }
         phase = .slow(isAnswered: false)
-        var head = exchange.head
         head.headers.replaceOrAdd(name: SlowRoad.requestIDName.rawName, value: exchange.id)
         // The expectation was answered here.
         head.headers.remove(name: "expect")
@@ -313,10 +367,10 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func continueIfExpected(_ context: ChannelHandlerContext) {
-        guard let exchange, exchange.facts.expectsContinue, exchange.hasBody, exchange.head.version.minor > 0 else {
+        guard let exchange, exchange.facts.expectsContinue, exchange.hasBody, !exchange.isHTTP10 else {
             return
         }
-        let head = HTTPResponseHead(version: exchange.head.version, status: .continue)
+        let head = HTTPResponseHead(version: .http1_1, status: .continue)
         context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
     }
 
@@ -369,6 +423,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Hands a request that was read to its end over to Hummingbird.
     private func forwardComplete(_ context: ChannelHandlerContext) {
+        if sendThroughCodec() { return }
         forwardHead(context)
         context.fireChannelRead(wrapInboundOut(.end(nil)))
         context.fireChannelReadComplete()
@@ -387,10 +442,20 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         } catch {
             return sendFailure(error, context)
         }
+        if sendThroughCodec() { return }
         forwardHead(context)
         context.fireChannelRead(wrapInboundOut(.body(bytes)))
         context.fireChannelRead(wrapInboundOut(.end(nil)))
         context.fireChannelReadComplete()
+    }
+
+    /// Begins a plain request anew as one of the codec's, for whom all roads are open; false when it is one.
+    private func sendThroughCodec() -> Bool {
+        guard case .plain(let bytes) = exchange?.source else { return false }
+        exchange = nil
+        phase = .idle
+        wire.passOn(bytes)
+        return true
     }
 
     private func sendFailure(_ error: StoreError, _ context: ChannelHandlerContext) {
@@ -416,6 +481,9 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         guard let exchange else { return }
         record(isAborted: false)
         self.exchange = nil
+        if case .codec = exchange.source {
+            wire.noteFinished(bodyLength: exchange.facts.isChunked ? nil : exchange.facts.contentLength ?? 0)
+        }
         guard exchange.mustClose || isQuiescing else {
             phase = .idle
             watch.noteIdle(at: .now())
@@ -448,8 +516,8 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         front.logger.info(
             "request",
             metadata: [
-                "request.id": "\(exchange.id)", "adapter": "\(adapter)", "method": "\(exchange.head.method.rawValue)",
-                "path": "\(exchange.head.uri.prefix(256))", "status": "\(status)", "bytes.in": "\(exchange.bytesIn)",
+                "request.id": "\(exchange.id)", "adapter": "\(adapter)", "method": "\(exchange.methodName)",
+                "path": "\(exchange.target.prefix(256))", "status": "\(status)", "bytes.in": "\(exchange.bytesIn)",
                 "bytes.out": "\(exchange.bytesOut)", "ms": "\(Double(duration.nanoseconds / 1000) / 1000)",
             ]
         )

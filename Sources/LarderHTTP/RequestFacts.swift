@@ -23,6 +23,11 @@ struct RequestFacts {
         var areAbsent: Bool { self == Conditions() }
     }
 
+    /// The facts of a plain request, whose host was checked.
+    init(contentLength: Int64?) {
+        self.contentLength = contentLength
+    }
+
     init(_ head: HTTPRequestHead) {
         for (name, value) in head.headers {
             switch name.utf8.count {

@@ -1,13 +1,33 @@
 import NIOCore
 
-/// Marks the place next to the socket: from here the express lane writes answers that it formatted itself.
+/// The place next to the socket, before the codec: plain requests are read from their bytes here, and the express lane
+/// writes answers that it formatted itself.
 ///
-/// Encoding a head from strings costs more than everything else that the lane does for a hit.
-final class WireHandler: ChannelOutboundHandler, RemovableChannelHandler {
+/// Decoding a head to strings and encoding one from strings costs more than everything else that the lane does for a hit.
+///
+/// A plain request may only bypass the codec while that stands between two requests, so what it was given is counted
+/// against what the lane finished.
+final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, RemovableChannelHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
     typealias OutboundIn = IOData
     typealias OutboundOut = IOData
 
-    private(set) var context: ChannelHandlerContext?
+    /// How far the codec is.
+    private enum CodecState {
+        /// Between two requests.
+        case idle
+        /// It was given a head of this length and, head included, this many bytes.
+        case busy(headLength: Int, byteCount: Int)
+        /// Nobody knows: it gets everything from here on.
+        case unknown
+    }
+
+    private var codec = CodecState.idle
+    private var context: ChannelHandlerContext?
+    private weak var lane: ExpressLane?
+    /// Whether what was read since the last `channelReadComplete` concerns the handlers behind.
+    private var hasPassedOn = false
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -17,10 +37,62 @@ final class WireHandler: ChannelOutboundHandler, RemovableChannelHandler {
         self.context = nil
     }
 
+    /// Says who takes plain requests.
+    func connect(_ lane: ExpressLane) {
+        self.lane = lane
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = unwrapInboundIn(data)
+        if case .idle = codec, let lane, let request = PlainRequest(bytes), lane.take(request, bytes) { return }
+        passOn(bytes)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        guard hasPassedOn else { return }
+        hasPassedOn = false
+        context.fireChannelReadComplete()
+    }
+
+    /// Gives bytes to the codec.
+    func passOn(_ bytes: ByteBuffer) {
+        switch codec {
+        case .idle:
+            let headLength = Self.headLength(of: bytes)
+            codec = headLength.map { .busy(headLength: $0, byteCount: bytes.readableBytes) } ?? .unknown
+        case .busy(let headLength, let byteCount):
+            codec = .busy(headLength: headLength, byteCount: byteCount + bytes.readableBytes)
+        case .unknown: break
+        }
+        hasPassedOn = true
+        context?.fireChannelRead(wrapInboundOut(bytes))
+    }
+
+    /// The lane finished a request of the codec's, with a body of this length; nil: of unknown length.
+    func noteFinished(bodyLength: Int64?) {
+        guard case .busy(let headLength, let byteCount) = codec else { return }
+        codec = bodyLength == Int64(byteCount - headLength) ? .idle : .unknown
+    }
+
     /// Writes bytes to the socket.
     ///
     /// Only for answers that are complete in themselves.
     func writeAndFlush(_ bytes: ByteBuffer) {
         context?.writeAndFlush(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    }
+
+    /// The length of a head that stands at the start of some bytes, with its empty line; nil when it has no end there.
+    private static func headLength(of bytes: ByteBuffer) -> Int? {
+        bytes.withUnsafeReadableBytes { bytes in
+            // A head that begins with line breaks, which the codec skips, has no end before its own.
+            guard bytes.count >= 4, bytes[0] > 0x20 else { return nil }
+            for position in 3..<bytes.count
+            where bytes[position] == 0x0a && bytes[position - 1] == 0x0d && bytes[position - 2] == 0x0a
+                && bytes[position - 3] == 0x0d
+            {
+                return position + 1
+            }
+            return nil
+        }
     }
 }

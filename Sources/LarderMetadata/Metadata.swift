@@ -8,6 +8,9 @@ package import LarderMigrations
 /// One connection writes, a bounded number read. Opened once, by the process that holds the data folder's lock.
 package final class Metadata: Sendable {
     private let pool: DatabasePool
+    /// A connection of its own, so that the log is moved into the database while the writer goes on.
+    private let checkpointer: DatabaseQueue
+    private let log: WriteAheadLog
     private let path: String
 
     /// Opens the database and brings its schema up to date.
@@ -18,13 +21,10 @@ package final class Metadata: Sendable {
     ///
     /// `readerCountMax`: Connections for reading; each holds up to 2 MiB of pages.
     ///
-    /// `walLengthMax`: Length of the write-ahead log at which it is moved into the database.
-    ///
     /// Throws `notAllowed` when a newer program wrote the database, `corrupt` or `io` when it can't be read.
     package init(
         path: String,
         readerCountMax: Int,
-        walLengthMax: ByteCount = .mebibytes(64),
         now: Timestamp,
         migrations: [Migrations.Step] = Migrations.all
     ) throws(StoreError) {
@@ -39,12 +39,15 @@ package final class Metadata: Sendable {
             }
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.migrate(pool, path: path, migrations: migrations)
-            try pool.writeWithoutTransaction { db in
-                // Every answered write must survive a power cut: GRDB's default for WAL would lose the last commits.
-                try db.execute(sql: "PRAGMA synchronous = FULL")
-                // Seldom checkpoints: pages that are written again and again, as those of the index of digests, reach the
-                // database file once for many commits.
-                try db.execute(sql: "PRAGMA wal_autocheckpoint = \(walLengthMax.bytes / 4096)")
+            log = WriteAheadLog(path: "\(path)-wal")
+            var plain = Configuration()
+            plain.label = "larder.checkpointer"
+            checkpointer = try DatabaseQueue(path: path, configuration: plain)
+            // A connection knows of the log from its first read on.
+            _ = try checkpointer.read { try $0.first("SELECT id FROM store") { $0.integer(0) } }
+            try pool.writeWithoutTransaction { [log] db in
+                try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                log.watch(db)
                 try db.run(
                     "INSERT OR IGNORE INTO store (id, created_at) VALUES (1, ?)",
                     .integer(now.milliseconds)
@@ -87,26 +90,28 @@ package final class Metadata: Sendable {
     /// Durable on return. Blocks.
     package func recordStart() throws(StoreError) -> Int64 {
         do {
-            return try pool.write { db in
+            let count = try pool.write { db in
                 try db.run("UPDATE store SET start_count = start_count + 1 WHERE id = 1")
                 return try db.first("SELECT start_count FROM store WHERE id = 1") { $0.integer(0) } ?? 0
             }
+            try log.synchronize()
+            return count
         } catch {
             throw StoreError(metadata: error, doing: "record the start")
         }
     }
 
-    /// Runs one durable transaction: when it returns, the WAL is on the disk.
+    /// Runs one transaction: when it returns, every reader sees it, but only `synchronize` makes it durable.
     ///
-    /// Suspends.
+    /// Blocks: for the committer's thread.
     ///
     /// - Returns: The body's value and what the transaction changed, for whoever mirrors it in memory.
     /// - Throws: What the body throws, after rolling everything back.
-    package func write<Value: Sendable>(
-        _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
-    ) async throws(StoreError) -> (value: Value, effects: MetadataEffects) {
+    package func write<Value>(
+        _ body: (MetadataTransaction) throws -> Value
+    ) throws(StoreError) -> (value: Value, effects: MetadataEffects) {
         do {
-            return try await pool.writeWithoutTransaction { db in
+            return try pool.writeWithoutTransaction { db in
                 let transaction = MetadataTransaction(db)
                 var value: Value?
                 try db.inTransaction(.immediate) {
@@ -120,6 +125,13 @@ package final class Metadata: Sendable {
         } catch {
             throw StoreError(metadata: error, doing: "write")
         }
+    }
+
+    /// Makes every transaction that returned before durable: they survive a power cut from here on.
+    ///
+    /// Blocks. After a failure nobody knows what the disk has of them: nothing more may be promised by this process.
+    package func synchronize() throws(StoreError) {
+        try log.synchronize()
     }
 
     /// Reads in one snapshot.
@@ -141,7 +153,33 @@ package final class Metadata: Sendable {
         _ = try? await pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
     }
 
-    /// Size of the write-ahead log in bytes.
+    /// Bytes of the write-ahead log that commits have used since it was begun anew.
+    package var walLength: ByteCount { ByteCount(Int64(log.length) * WriteAheadLog.pageSize) }
+
+    /// Moves what the write-ahead log holds into the database and has it synced, while transactions go on.
+    ///
+    /// Blocks for as long as the disk needs.
+    ///
+    /// - Returns: Bytes of the log that are in the database now; the rest was committed meanwhile, or a reader needs the
+    ///   older state. nil when nothing could be moved.
+    package func moveLog() -> ByteCount? {
+        let frameCount = try? checkpointer.inDatabase { db in
+            let count = try db.checkpoint(.passive).checkpointedFrameCount
+            // SQLite itself leaves the sync to the checkpoint that catches up with the log.
+            db.synchronizeFile()
+            return count
+        }
+        return frameCount.map { ByteCount(Int64(max(0, $0)) * WriteAheadLog.pageSize) }
+    }
+
+    /// Moves the rest, on the writer's connection: if no reader is in the way, the next transaction begins the log anew.
+    ///
+    /// Blocks; short after `moveLog`.
+    package func finishMovingLog() {
+        _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.passive) }
+    }
+
+    /// Size of the write-ahead log's file in bytes; it is kept when the log begins anew.
     package var walByteCount: Int64 {
         let attributes = try? FileManager.default.attributesOfItem(atPath: "\(path)-wal")
         return (attributes?[.size] as? NSNumber)?.int64Value ?? 0
@@ -178,6 +216,7 @@ package final class Metadata: Sendable {
             // So that the one file is all there is to copy.
             // On a full disk the log stays, and the next start reads it.
             _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
+            try checkpointer.close()
             try pool.close()
         } catch {
             throw StoreError(metadata: error, doing: "close")

@@ -1,3 +1,4 @@
+import Dispatch
 import LarderBlobs
 import LarderCore
 import LarderMetadata
@@ -5,16 +6,20 @@ import Logging
 import ServiceLifecycle
 import Synchronization
 
-/// The one writer of metadata: takes what is queued, commits it as one durable transaction, mirrors the effects in
-/// memory, and then answers everybody in the batch.
+/// The one writer of metadata: takes what is queued, commits it as one transaction, mirrors the effects in memory, has the
+/// log synced, and then answers everybody in the batch.
 ///
-/// One fsync serves many requests.
+/// One sync serves many requests, and while the disk works on it the next transaction is written: two threads, the first
+/// for transactions, the second for syncs and answers. Answers keep the order of their operations.
 ///
 /// It does nothing but SQLite: files and hashing are the business of the requests' own tasks.
 package final class Committer: Service {
     /// Transactions are bounded, so that a reader's snapshot and the next request never wait long.
     private static let rowsPerBatch = 1000
     private static let timePerBatch: Duration = .milliseconds(10)
+    /// Batches that are committed and wait for their sync, the one that is being synced included: while there are more,
+    /// operations gather for one transaction.
+    private static let unsyncedMax = 2
 
     /// One change that is to be committed.
     struct Operation: Sendable {
@@ -33,33 +38,60 @@ package final class Committer: Service {
         case closed
     }
 
+    /// Operations of one transaction, with what became of each.
+    private struct Batch {
+        let operations: [Operation]
+        let errors: [StoreError?]
+        /// Whether there is anything to sync beyond what earlier batches wait for.
+        let hasChanges: Bool
+    }
+
     private struct State {
         var queue: [Operation] = []
+        /// Batches that are committed but not synced.
+        var committed: [Batch] = []
         var isClosed = false
+        /// No batch is written any more.
+        var hasEnded = false
+        /// Why nothing can be promised any more.
+        var failure: StoreError?
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
     private let metadata: Metadata
     private let queueLengthMax: Int
+    private let synchronize: @Sendable () throws -> Void
     private let apply: @Sendable (MetadataEffects, ReservedRoom) -> Void
     private let logger: Logger
     private let state = Mutex(State())
-    private let wakeUps: AsyncStream<Void>
-    private let wakeUp: AsyncStream<Void>.Continuation
+    private let checkpoints: Checkpointer
+    /// Raised for the writing thread: there are operations, or it is to end.
+    private let work = DispatchSemaphore(value: 0)
+    /// Raised for the syncing thread: there is a batch, or it is to end.
+    private let commits = DispatchSemaphore(value: 0)
+    /// Batches that may still be written before the next sync ends.
+    private let room = DispatchSemaphore(value: Committer.unsyncedMax)
 
+    /// `walLengthMax`: What the write-ahead log may hold that is not moved into the database.
+    ///
+    /// `synchronize`: Makes all commits so far durable; nil: `Metadata.synchronize`.
+    ///
     /// `apply`: Mirrors a commit's effects in memory, and the reserved bytes that it used up; runs after the
     /// commit and before any answer (V1).
     init(
         metadata: Metadata,
+        walLengthMax: ByteCount,
         queueLengthMax: Int,
         logger: Logger,
+        synchronize: (@Sendable () throws -> Void)? = nil,
         apply: @escaping @Sendable (MetadataEffects, ReservedRoom) -> Void
     ) {
         self.metadata = metadata
+        self.synchronize = synchronize ?? { try metadata.synchronize() }
         self.queueLengthMax = queueLengthMax
         self.apply = apply
         self.logger = logger
-        (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        checkpoints = Checkpointer(metadata: metadata, unmovedMax: walLengthMax)
     }
 
     /// Operations that wait.
@@ -100,7 +132,7 @@ package final class Committer: Service {
             return .queued
         }
         switch admission {
-        case .queued: wakeUp.yield()
+        case .queued: work.signal()
         case .full: return false
         case .closed: completion(.failure(.shuttingDown))
         }
@@ -115,7 +147,7 @@ package final class Committer: Service {
             state.queue.append(contentsOf: operations.prefix(room))
             return (room, .overloaded)
         }
-        if accepted > 0 { wakeUp.yield() }
+        if accepted > 0 { work.signal() }
         for operation in operations.dropFirst(accepted) {
             operation.finish(refusal)
         }
@@ -159,17 +191,25 @@ package final class Committer: Service {
         }
     }
 
+    /// Waits until everything that was committed before is durable.
+    func barrier() async throws(StoreError) {
+        try await commit(rowCount: 1) { _ in }
+    }
+
     /// Commits until shutdown, then what is still queued, then refuses.
     package func run() async throws {
-        await withGracefulShutdownHandler {
-            for await _ in wakeUps {
-                await drain()
+        let threads = FilePool(threadCount: 2)
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                group.addTask { try? await threads.run { self.syncBatches() } }
+                group.addTask { try? await threads.run { self.writeBatches() } }
             }
-        } onGracefulShutdown: {
-            self.wakeUp.finish()
+        } onCancelOrGracefulShutdown: {
+            self.state.withLock { $0.isClosed = true }
+            self.work.signal()
         }
-        state.withLock { $0.isClosed = true }
-        await drain()
+        try await checkpoints.end()
+        try await threads.shutdown()
         let waiters = state.withLock { state in
             defer { state.waiters = [] }
             return state.waiters
@@ -177,11 +217,33 @@ package final class Committer: Service {
         for waiter in waiters { waiter.resume() }
     }
 
-    private func drain() async {
-        while let batch = takeBatch() {
-            await commit(batch)
+    // MARK: - The writing thread
+
+    private func writeBatches() {
+        while true {
+            work.wait()
+            while hasWork {
+                // Before the batch is taken: what comes meanwhile belongs to it.
+                room.wait()
+                guard let batch = takeBatch() else {
+                    room.signal()
+                    break
+                }
+                commit(batch)
+                checkpoints.noteCommit()
+            }
+            let isOver = state.withLock { state in
+                state.hasEnded = state.isClosed && state.queue.isEmpty
+                return state.hasEnded
+            }
+            if isOver {
+                commits.signal()
+                return
+            }
         }
     }
+
+    private var hasWork: Bool { state.withLock { !$0.queue.isEmpty } }
 
     private func takeBatch() -> [Operation]? {
         let (batch, waiters) = state.withLock { state -> ([Operation], [CheckedContinuation<Void, Never>]) in
@@ -201,37 +263,48 @@ package final class Committer: Service {
         return batch.isEmpty ? nil : batch
     }
 
-    private func commit(_ batch: [Operation]) async {
+    /// Commits a batch and hands it on to be synced; takes the room that was waited for.
+    private func commit(_ operations: [Operation]) {
+        if let failure = state.withLock({ $0.failure }) {
+            return handOn(Batch(operations: operations, errors: operations.map { _ in failure }, hasChanges: false))
+        }
         do {
-            let (errors, effects) = try await metadata.write { transaction in
-                try Self.perform(batch, in: transaction)
+            let ((errors, hasChanges), effects) = try metadata.write { transaction in
+                let before = transaction.changeCount
+                let errors = try Self.perform(operations, in: transaction)
+                return (errors, transaction.changeCount != before)
             }
             var released = ReservedRoom()
-            for (operation, error) in zip(batch, errors) where error == nil {
+            for (operation, error) in zip(operations, errors) where error == nil {
                 released.reserved += operation.room.reserved
                 released.written += operation.room.written
             }
             apply(effects, released)
-            for (operation, error) in zip(batch, errors) {
-                operation.finish(error)
-            }
             // What did not fit in the batch's time goes first in the next.
-            if errors.count < batch.count {
-                state.withLock { $0.queue.insert(contentsOf: batch[errors.count...], at: 0) }
+            if errors.count < operations.count {
+                state.withLock { $0.queue.insert(contentsOf: operations[errors.count...], at: 0) }
             }
+            handOn(
+                Batch(operations: Array(operations.prefix(errors.count)), errors: errors, hasChanges: hasChanges)
+            )
         } catch {
-            guard batch.count > 1 else {
+            guard operations.count > 1 else {
                 if !error.isOrdinary {
                     logger.error("a transaction failed", metadata: ["error": "\(error)"])
                 }
-                batch[0].finish(error)
-                return
+                return handOn(Batch(operations: operations, errors: [error], hasChanges: false))
             }
             // One operation broke the transaction and everything was rolled back: alone, each succeeds or fails for itself.
-            for operation in batch {
-                await commit([operation])
+            for (index, operation) in operations.enumerated() {
+                if index > 0 { room.wait() }
+                commit([operation])
             }
         }
+    }
+
+    private func handOn(_ batch: Batch) {
+        state.withLock { $0.committed.append(batch) }
+        commits.signal()
     }
 
     /// Runs operations until they are done or the time is over.
@@ -253,6 +326,42 @@ package final class Committer: Service {
             }
         }
         return errors
+    }
+
+    // MARK: - The syncing thread
+
+    private func syncBatches() {
+        while true {
+            commits.wait()
+            let (batches, hasEnded) = state.withLock { state in
+                defer { state.committed = [] }
+                return (state.committed, state.hasEnded)
+            }
+            let failure = batches.contains(where: \.hasChanges) ? sync() : nil
+            for batch in batches {
+                for (operation, error) in zip(batch.operations, batch.errors) {
+                    operation.finish(batch.hasChanges ? error ?? failure : error)
+                }
+                room.signal()
+            }
+            if hasEnded { return }
+        }
+    }
+
+    /// Makes all batches so far durable; when that fails, nothing is promised any more until the next start.
+    private func sync() -> StoreError? {
+        do {
+            try synchronize()
+            return nil
+        } catch {
+            logger.critical(
+                "the database's log could not be synced: nothing is written until the next start",
+                metadata: ["error": "\(error)"]
+            )
+            let failure = error as? StoreError ?? .io(operation: "sync", path: "database", code: -1)
+            state.withLock { $0.failure = failure }
+            return failure
+        }
     }
 }
 

@@ -13,6 +13,8 @@ import Synchronization
 package final class Evictor: Service {
     /// Things evicted by one transaction.
     private static let batchCount = 250
+    /// Plans in one round of which nothing could be carried out.
+    private static let fruitlessMax = 3
     /// What a write wants: room in the store, or in its repository.
     enum Wish: Sendable {
         case store(bytes: Int64)
@@ -150,8 +152,8 @@ package final class Evictor: Service {
         var isStoreExhausted = false
         var exhausted: Set<RepositoryID> = []
         do {
-            // The plan goes by stored times.
-            try await sweeper.writeUses()
+            // The plan goes by stored times; what a full disk does not let us write is passed over.
+            try? await sweeper.writeUses()
             try await reclaim()
             let wanted = waiters.map(\.wish.storeBytes).max() ?? 0
             isStoreExhausted = try await makeRoom(in: nil) {
@@ -219,6 +221,7 @@ package final class Evictor: Service {
         in repository: RepositoryID?,
         demand: @escaping @Sendable () -> EvictionDemand
     ) async throws -> Bool {
+        var fruitlessCount = 0
         while true {
             let demand = demand()
             if demand.isMet { return false }
@@ -226,7 +229,12 @@ package final class Evictor: Service {
             let evicted = plan.evicted
             if evicted.isEmpty { return true }
             let result = try await evict(evicted)
-            if result.count == 0 { return true }
+            if result.count == 0 {
+                // All of them were used since the plan was made.
+                fruitlessCount += 1
+                if fruitlessCount == Self.fruitlessMax { return true }
+                continue
+            }
             note(result, oldest: evicted.last)
             // Large entries only lose their key at first.
             try await sweeper.removeDeadEntries()
@@ -236,13 +244,23 @@ package final class Evictor: Service {
 
     /// Evicts; when the disk is too full even for that, once more without the ballast.
     private func evict(_ candidates: [EvictionCandidate]) async throws -> (bytes: Int64, count: Int) {
+        // Whatever way it ends, and after the hot set forgot what went.
+        defer { uses.endEviction(of: candidates) }
         do {
-            return try await committer.commit(rowCount: candidates.count * 4) { try $0.evict(candidates) }
+            return try await commitEviction(of: candidates)
         } catch {
             guard case .noSpace = error, ballast.release() else { throw error }
             logger.warning("the disk is full: gave up the ballast so that eviction can go on")
             await metadata.checkpoint()
-            return try await committer.commit(rowCount: candidates.count * 4) { try $0.evict(candidates) }
+            return try await commitEviction(of: candidates)
+        }
+    }
+
+    private func commitEviction(
+        of candidates: [EvictionCandidate]
+    ) async throws(StoreError) -> (bytes: Int64, count: Int) {
+        try await committer.commit(rowCount: candidates.count * 4) { [uses] in
+            try $0.evict(uses.beginEviction(of: candidates))
         }
     }
 

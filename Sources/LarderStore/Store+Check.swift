@@ -123,7 +123,11 @@ extension Store {
                     return try blobs.exists(file.relativePath)
                 }
                 guard isOrphan else { continue }
-                if isRepairing { try await pool.run { [blobs] in try blobs.remove(file.relativePath) } }
+                if isRepairing {
+                    // The commit that took the file's row may not be durable yet (D1).
+                    try await committer.barrier()
+                    try await pool.run { [blobs] in try blobs.remove(file.relativePath) }
+                }
                 report.add("\(file.relativePath) belongs to no blob", isRepaired: isRepairing)
             }
             try await progress(CheckProgress(phase: "files", done: Int64(folder + 1), total: 256))

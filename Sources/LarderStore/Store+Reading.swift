@@ -11,8 +11,7 @@ extension Store {
     /// Never blocks: for event loops.
     package func lookUp(_ name: StoredName) -> StoredContent? {
         if name.item == .blob(.emptySHA256) { return .empty }
-        guard let content = hotSet.find(name) else { return nil }
-        noteUse(of: content, name: name)
+        guard let content = hotSet.find(name), noteUse(of: content, name: name) else { return nil }
         return content
     }
 
@@ -88,13 +87,14 @@ extension Store {
         return try await committer.commit { try $0.completeEntry(entry) }
     }
 
-    /// Notes a hit where the stored time of use has grown old.
-    func noteUse(of content: StoredContent, name: StoredName) {
-        guard let used = content.used else { return }
+    /// Notes a hit where the stored time of use has grown old; false when it is being evicted: then it is a miss (U1).
+    func noteUse(of content: StoredContent, name: StoredName) -> Bool {
+        guard let used = content.used else { return true }
         let now = now()
-        guard now - content.lastUsed > configuration.lastUsePrecision else { return }
-        uses.note(used, at: now)
+        guard now - content.lastUsed > configuration.lastUsePrecision else { return true }
+        guard uses.note(used, at: now) else { return false }
         hotSet.noteUse(of: name, at: now)
+        return true
     }
 
     private func outcome(of name: StoredName, found: FoundBlob?, ticket: HotSet.Ticket) -> ReadOutcome {
@@ -109,7 +109,7 @@ extension Store {
             used: found.used,
             lastUsed: found.lastUsed
         )
-        noteUse(of: content, name: name)
+        guard noteUse(of: content, name: name) else { return .miss }
         if case .entry(let entry) = found.used, !found.isComplete { return .incomplete(entry: entry, content) }
         if case .bytes = body { hotSet.insert(content, for: name, ticket: ticket) }
         return .found(content)

@@ -51,7 +51,6 @@ package final class Store: Sendable {
         let metadata = try Metadata(
             path: folder.databasePath,
             readerCountMax: configuration.databaseReaderCount,
-            walLengthMax: Self.walLengthMax(disk: try files.diskSpace(at: folder.path)),
             now: now()
         )
         self.metadata = metadata
@@ -77,7 +76,12 @@ package final class Store: Sendable {
         ballast.restore(free: ByteCount(space.current.disk.free))
         // What follows the commit needs the parts that need the committer: they meet in this box, filled below.
         let aftermath = CommitAftermath(directory: directory, account: space, hotSet: hotSet)
-        committer = Committer(metadata: metadata, queueLengthMax: configuration.queueLengthMax, logger: logger) {
+        committer = Committer(
+            metadata: metadata,
+            walLengthMax: Self.walLengthMax(disk: try files.diskSpace(at: folder.path)),
+            queueLengthMax: configuration.queueLengthMax,
+            logger: logger
+        ) {
             aftermath.apply($0, releasing: $1)
         }
         sweeper = Sweeper(
@@ -130,8 +134,8 @@ package final class Store: Sendable {
         try metadata.close()
     }
 
-    /// The WAL grows to 64 MiB before it is moved into the database, but to no more than 1/64 of a small disk: the ballast
-    /// must be able to make room for it.
+    /// What the write-ahead log may hold that is not in the database: as much as the ballast, which must be able to make
+    /// room for it on a full disk.
     private static func walLengthMax(disk: DiskSpace) -> ByteCount {
         min(.mebibytes(64), max(.mebibytes(1), ByteCount(disk.total.bytes / 64)))
     }

@@ -68,9 +68,10 @@ final class Sweeper: Service {
     /// Writes all last uses that are due, between other work.
     func writeUses() async throws {
         while true {
-            let batch = uses.take(atMost: Self.usesPerBatch)
+            let batch = uses.unwritten(atMost: Self.usesPerBatch)
             if batch.isEmpty { return }
             try await committer.commit(rowCount: batch.count) { try $0.recordUses(batch) }
+            uses.noteWritten(batch)
         }
     }
 
@@ -107,6 +108,8 @@ final class Sweeper: Service {
         while true {
             let removals = try await read { try $0.removals(atMost: Self.removalsPerRound) }
             if removals.isEmpty { return }
+            // The commits that queued them may not be durable yet.
+            try await committer.barrier()
             try await pool.run { [blobs] in
                 let paths = removals.map { BlobStore.relativePath(of: $0.digest, generation: $0.generation) }
                 for path in paths {

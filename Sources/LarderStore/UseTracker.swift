@@ -1,33 +1,66 @@
 import LarderCore
 import Synchronization
 
-/// Last uses that are not written yet.
+/// Last uses that are not written yet, and rows that are on their way out.
 ///
 /// A hit costs a note here at most, and only when the stored time is old enough.
+///
+/// U1: what a read was told to be there is not evicted on an older plan. A use stays here until it is in the database,
+/// an eviction begins only for rows without one, and while it is under way a read of such a row misses.
 final class UseTracker: Sendable {
     /// Uses kept at most; more are dropped until the next flush, which only makes eviction a little less exact.
     private static let countMax = 200_000
 
-    private let uses = Mutex<[UsedRow: Timestamp]>([:])
+    private struct State {
+        var uses: [UsedRow: Timestamp] = [:]
+        /// Rows that a transaction under way removes.
+        var leaving: Set<UsedRow> = []
+    }
 
-    func note(_ row: UsedRow, at time: Timestamp) {
-        uses.withLock { uses in
-            guard uses.count < Self.countMax || uses[row] != nil else { return }
-            uses[row] = time
+    private let state = Mutex(State())
+
+    /// Notes a use; false when the row is being evicted, and what was found there must count as a miss.
+    func note(_ row: UsedRow, at time: Timestamp) -> Bool {
+        state.withLock { state in
+            if state.leaving.contains(row) { return false }
+            guard state.uses.count < Self.countMax || state.uses[row] != nil else { return true }
+            state.uses[row] = time
+            return true
         }
     }
 
     /// A copy of all that is not written, for a planner.
-    var snapshot: [UsedRow: Timestamp] { uses.withLock { $0 } }
+    var snapshot: [UsedRow: Timestamp] { state.withLock { $0.uses } }
 
-    var count: Int { uses.withLock { $0.count } }
+    var count: Int { state.withLock { $0.uses.count } }
 
-    /// Takes up to `limit` uses out, to be written.
-    func take(atMost limit: Int) -> [(row: UsedRow, time: Timestamp)] {
-        uses.withLock { uses in
-            let batch = uses.prefix(limit).map { (row: $0.key, time: $0.value) }
-            for (row, _) in batch { uses[row] = nil }
-            return batch
+    /// Up to `limit` uses that are to be written.
+    func unwritten(atMost limit: Int) -> [(row: UsedRow, time: Timestamp)] {
+        state.withLock { $0.uses.prefix(limit).map { (row: $0.key, time: $0.value) } }
+    }
+
+    /// Forgets uses that were written, unless they were renewed meanwhile.
+    func noteWritten(_ written: [(row: UsedRow, time: Timestamp)]) {
+        state.withLock { state in
+            for (row, time) in written where state.uses[row] == time { state.uses[row] = nil }
+        }
+    }
+
+    /// Begins the eviction of rows that were not used since their last use was written, and returns those.
+    ///
+    /// `endEviction` must follow for the same rows, after the hot set has forgotten them.
+    func beginEviction(of candidates: [EvictionCandidate]) -> [EvictionCandidate] {
+        state.withLock { state in
+            let leaving = candidates.filter { state.uses[$0.row] == nil }
+            for candidate in leaving { state.leaving.insert(candidate.row) }
+            return leaving
+        }
+    }
+
+    /// Ends it: the rows are gone, or stay after all.
+    func endEviction(of candidates: [EvictionCandidate]) {
+        state.withLock { state in
+            for candidate in candidates { state.leaving.remove(candidate.row) }
         }
     }
 }

@@ -34,7 +34,7 @@ import Testing
     @Test func sameBlobIsStoredOnceAndChargedOncePerRepository() async throws {
         try await withMetadata { harness in
             let ids = [harness.main, harness.other]
-            let stored = try await harness.metadata.write { transaction in
+            let stored = try harness.metadata.write { transaction in
                 try [ids[0], ids[0], ids[1]].map {
                     try transaction.putBlob(Harness.blob(10), in: $0, isExplicit: true, clock: Harness.clock()).isStored
                 }
@@ -54,7 +54,7 @@ import Testing
     @Test func blobInAFileHasItsGeneration() async throws {
         try await withMetadata { harness in
             let main = harness.main
-            let stored = try await harness.metadata.write { transaction in
+            let stored = try harness.metadata.write { transaction in
                 try [Int64(77), 78].map {
                     try transaction.putBlob(
                         Harness.blob(10, generation: $0),
@@ -77,7 +77,7 @@ import Testing
 
     private static func put(_ aliases: [Digest], in harness: Harness) async throws {
         let main = harness.main
-        _ = try await harness.metadata.write { transaction in
+        _ = try harness.metadata.write { transaction in
             try transaction.putBlob(
                 UploadedBlob(
                     digest: Harness.digest(10),
@@ -129,7 +129,7 @@ import Testing
         -> (bytes: Int64, count: Int)
     {
         let candidates = try harness.candidates(in: repository)
-        return try await harness.metadata.write { try $0.evict(candidates) }.value
+        return try harness.metadata.write { try $0.evict(candidates) }.value
     }
 
     @Test func blobGoesWithItsLastLink() async throws {
@@ -150,7 +150,7 @@ import Testing
     @Test func removalOfAFileIsRecordedWithItsRow() async throws {
         try await withMetadata { harness in
             let main = harness.main
-            _ = try await harness.metadata.write { transaction in
+            _ = try harness.metadata.write { transaction in
                 for (number, generation) in [(10, Int64(77)), (20, 78)] {
                     _ = try transaction.putBlob(
                         Harness.blob(number, generation: generation),
@@ -162,7 +162,7 @@ import Testing
                 _ = try transaction.putBlob(Harness.blob(30), in: main, isExplicit: true, clock: Harness.clock(30))
             }
             let candidates = try harness.candidates()
-            let effects = try await harness.metadata.write { try $0.evict(candidates) }.effects
+            let effects = try harness.metadata.write { try $0.evict(candidates) }.effects
             #expect(effects.hasRemovals)
             #expect(effects.usedBytes == -60)
             #expect(effects.blobCount == -3)
@@ -174,7 +174,7 @@ import Testing
             #expect(removals.map(\.digest) == [Harness.digest(10), Harness.digest(20)])
             #expect(removals.map(\.generation) == [77, 78])
             #expect(try harness.metadata.read { try $0.knowsFile(Harness.digest(10), generation: 77) })
-            _ = try await harness.metadata.write { try $0.finishRemovals(removals.prefix(1)) }
+            _ = try harness.metadata.write { try $0.finishRemovals(removals.prefix(1)) }
             #expect(try harness.removals().map(\.generation) == [78])
             #expect(try !harness.metadata.read { try $0.knowsFile(Harness.digest(10), generation: 77) })
         }
@@ -184,7 +184,7 @@ import Testing
         try await withMetadata { harness in
             try await harness.put([10])
             let candidates = try harness.candidates()
-            let effects = try await harness.metadata.write { try $0.evict(candidates) }.effects
+            let effects = try harness.metadata.write { try $0.evict(candidates) }.effects
             #expect(!effects.hasRemovals)
             #expect(try harness.removals().isEmpty)
         }
@@ -195,8 +195,8 @@ import Testing
             try await harness.put([10, 20])
             let candidates = try harness.candidates()
             let used = try #require(candidates.first { $0.size == 10 })
-            _ = try await harness.metadata.write { try $0.recordUses([(used.row, Harness.start + .seconds(1))]) }
-            #expect(try await harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 20, count: 1))
+            _ = try harness.metadata.write { try $0.recordUses([(used.row, Harness.start + .seconds(1))]) }
+            #expect(try harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 20, count: 1))
             #expect(try harness.findBlob(10)?.lastUsed == Harness.start + .seconds(1))
             #expect(try harness.findBlob(20) == nil)
         }
@@ -207,7 +207,7 @@ import Testing
             try await harness.put([10])
             let candidates = try harness.candidates()
             try await harness.putEntry(1, 20, references: [10])
-            #expect(try await harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 0, count: 0))
+            #expect(try harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 0, count: 0))
             #expect(try harness.findBlob(10) != nil)
         }
     }
@@ -217,8 +217,8 @@ import Testing
             try await harness.put([10, 20])
             let candidates = try harness.candidates()
             let doubled = candidates + candidates
-            #expect(try await harness.metadata.write { try $0.evict(doubled) }.value == (bytes: 30, count: 2))
-            #expect(try await harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 0, count: 0))
+            #expect(try harness.metadata.write { try $0.evict(doubled) }.value == (bytes: 30, count: 2))
+            #expect(try harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 0, count: 0))
             #expect(try harness.problems() == [])
         }
     }
@@ -259,7 +259,7 @@ import Testing
             let main = harness.main
             let clock = UseClock(now: Harness.start + .seconds(seconds), precision: .seconds(3600))
             #expect(
-                try await harness.metadata.write {
+                try harness.metadata.write {
                     try $0.renewLink(Harness.descriptor(10), in: main, clock: clock)
                 }.value
             )
@@ -273,7 +273,7 @@ import Testing
             try await harness.put([10], in: harness.other)
             try await harness.put([20])
             let main = harness.main
-            let results = try await harness.metadata.write { transaction in
+            let results = try harness.metadata.write { transaction in
                 try [
                     BlobDescriptor(digest: Harness.digest(10), size: 10),
                     BlobDescriptor(digest: Harness.digest(11), size: 11),
@@ -292,7 +292,7 @@ import Testing
             try await harness.put([10], at: 60)
             try await harness.putEntry(1, 20, at: 60)
             let rows = try harness.candidates().map { (row: $0.row, time: Harness.start + .seconds(30)) }
-            _ = try await harness.metadata.write { try $0.recordUses(rows) }
+            _ = try harness.metadata.write { try $0.recordUses(rows) }
             let uses = try harness.candidates().map(\.lastUsed)
             #expect(uses == [Harness.start + .seconds(60), Harness.start + .seconds(60)])
         }
@@ -303,7 +303,7 @@ import Testing
             let rows: [(row: UsedRow, time: Timestamp)] = [
                 (.entry(99), Harness.start), (.link(repository: harness.main, blobID: 99), Harness.start),
             ]
-            _ = try await harness.metadata.write { try $0.recordUses(rows) }
+            _ = try harness.metadata.write { try $0.recordUses(rows) }
             #expect(try harness.isEmpty())
         }
     }
@@ -314,7 +314,7 @@ import Testing
         -> (value: Bool, effects: MetadataEffects)
     {
         let row = try #require(try harness.metadata.read { try $0.blob(Harness.digest(number)) })
-        return try await harness.metadata.write { try $0.quarantine(row) }
+        return try harness.metadata.write { try $0.quarantine(row) }
     }
 
     @Test func damagedBlobMissesUnderEveryName() async throws {
@@ -340,10 +340,10 @@ import Testing
         try await withMetadata { harness in
             try await harness.put([10])
             let row = try #require(try harness.metadata.read { try $0.blob(Harness.digest(10)) })
-            #expect(try await harness.metadata.write { try $0.quarantine(row) }.value)
-            #expect(try await !harness.metadata.write { try $0.quarantine(row) }.value)
+            #expect(try harness.metadata.write { try $0.quarantine(row) }.value)
+            #expect(try !harness.metadata.write { try $0.quarantine(row) }.value)
             let marked = try #require(try harness.metadata.read { try $0.blob(Harness.digest(10)) })
-            #expect(try await !harness.metadata.write { try $0.quarantine(marked) }.value)
+            #expect(try !harness.metadata.write { try $0.quarantine(marked) }.value)
         }
     }
 
@@ -351,7 +351,7 @@ import Testing
         try await withMetadata { harness in
             let main = harness.main
             let put: @Sendable (UploadedBlob) async throws -> (value: Bool, effects: MetadataEffects) = { blob in
-                try await harness.metadata.write { transaction in
+                try harness.metadata.write { transaction in
                     try transaction.putBlob(blob, in: main, isExplicit: true, clock: Harness.clock()).isStored
                 }
             }
@@ -388,7 +388,7 @@ import Testing
         try await withMetadata { harness in
             let main = harness.main
             let put: @Sendable (Int64) async throws -> Void = { generation in
-                _ = try await harness.metadata.write { transaction in
+                _ = try harness.metadata.write { transaction in
                     try transaction.putBlob(
                         Harness.blob(10, generation: generation),
                         in: main,
@@ -399,9 +399,9 @@ import Testing
             }
             try await put(77)
             let row = try #require(try harness.metadata.read { try $0.blob(Harness.digest(10)) })
-            #expect(try await harness.metadata.write { try $0.quarantine(row) }.value)
+            #expect(try harness.metadata.write { try $0.quarantine(row) }.value)
             try await put(78)
-            #expect(try await !harness.metadata.write { try $0.quarantine(row) }.value)
+            #expect(try !harness.metadata.write { try $0.quarantine(row) }.value)
             #expect(try harness.findBlob(10) != nil)
         }
     }
@@ -411,7 +411,7 @@ import Testing
             try await harness.put([10])
             _ = try await Self.quarantine(10, in: harness)
             let candidates = try harness.candidates()
-            let effects = try await harness.metadata.write { try $0.evict(candidates) }.effects
+            let effects = try harness.metadata.write { try $0.evict(candidates) }.effects
             #expect(effects.quarantinedCount != nil)
             #expect(try harness.isEmpty())
         }

@@ -48,7 +48,7 @@ import Testing
                     try Self.operation(harness, generation: Int64(step * 10 + index + 1), using: &generator)
                 }
                 let clock = Harness.clock(Int64(step))
-                let (stored, effects) = try await harness.metadata.write { transaction in
+                let (stored, effects) = try harness.metadata.write { transaction in
                     try operations.flatMap { try Self.apply($0, to: transaction, clock: clock) }
                 }
                 files.formUnion(stored)
@@ -207,7 +207,7 @@ import Testing
     private static func empty(_ harness: Harness) async throws {
         for repository in [harness.main, harness.other] {
             var rounds = 0
-            while try await harness.metadata.write({ transaction in
+            while try harness.metadata.write({ transaction in
                 try transaction.flushRepository(
                     repository,
                     pushedUntil: Timestamp(milliseconds: .max),

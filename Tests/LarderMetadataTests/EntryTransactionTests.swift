@@ -117,7 +117,7 @@ import Testing
             let key = try Harness.key(1)
             let name = StoredName(repository: main, item: .entry(key))
             try await harness.putEntry(1, 10)
-            let put = try await harness.metadata.write { transaction in
+            let put = try harness.metadata.write { transaction in
                 try transaction.putEntry(
                     key,
                     value: Harness.blob(20),
@@ -129,7 +129,7 @@ import Testing
             #expect(put.changedNames.contains(name))
             #expect(put.usedBytes == 10)
             #expect(put.repositories[main]?.entryCount == 0)
-            let deleted = try await harness.metadata.write { try $0.deleteEntry(key, in: main) }.effects
+            let deleted = try harness.metadata.write { try $0.deleteEntry(key, in: main) }.effects
             #expect(deleted.changedNames.contains(name))
             #expect(deleted.repositories[main]?.entryCount == -1)
             #expect(deleted.repositories[main]?.usedBytes == -20)
@@ -201,7 +201,7 @@ import Testing
             try await harness.put([1, 2])
             try await harness.put([5], in: harness.other)
             let main = harness.main
-            _ = try await harness.metadata.write { transaction in
+            _ = try harness.metadata.write { transaction in
                 try transaction.putEntry(
                     try Harness.key(1),
                     value: Harness.blob(10),
@@ -221,7 +221,7 @@ import Testing
         try await withMetadata { harness in
             try await harness.put([1])
             let main = harness.main
-            _ = try await harness.metadata.write { transaction in
+            _ = try harness.metadata.write { transaction in
                 try transaction.putEntry(
                     try Harness.key(1),
                     value: Harness.blob(10),
@@ -243,7 +243,7 @@ import Testing
             #expect(try harness.findEntry(1)?.isComplete == true)
             #expect(try harness.repository().entryCount == 1)
             #expect(try harness.problems() == [])
-            _ = try await harness.metadata.write { try $0.removeDeadEntries(atMost: 100) }
+            _ = try harness.metadata.write { try $0.removeDeadEntries(atMost: 100) }
             #expect(try harness.numbers("SELECT count(*) FROM entry") == [1])
             #expect(try harness.findEntry(1)?.inlineBytes == Harness.content(10))
             #expect(try harness.problems() == [])
@@ -254,7 +254,7 @@ import Testing
 
     private static func add(_ blobs: ClosedRange<Int>, to entry: Int64, in harness: Harness) async throws -> Bool {
         let main = harness.main
-        return try await harness.metadata.write { transaction in
+        return try harness.metadata.write { transaction in
             try transaction.addReferences(blobs.map { Harness.descriptor($0) }, to: entry, in: main)
         }.value
     }
@@ -278,13 +278,13 @@ import Testing
             #expect(try await Self.add(1...500, to: entry, in: harness))
             #expect(try await Self.add(501...600, to: entry, in: harness))
             #expect(try harness.findEntry(1)?.isComplete == false)
-            #expect(try await harness.metadata.write { try $0.completeEntry(entry) }.value)
+            #expect(try harness.metadata.write { try $0.completeEntry(entry) }.value)
             #expect(try harness.findEntry(1)?.isComplete == true)
             #expect(try harness.candidates().map(\.row) == [.entry(entry)])
             #expect(try harness.problems() == [])
 
             let main = harness.main
-            let effects = try await harness.metadata.write { try $0.deleteEntry(try Harness.key(1), in: main) }.effects
+            let effects = try harness.metadata.write { try $0.deleteEntry(try Harness.key(1), in: main) }.effects
             #expect(effects.hasDeadEntries)
             #expect(try harness.findEntry(1) == nil)
             #expect(try harness.repository().entryCount == 0)
@@ -297,7 +297,7 @@ import Testing
             var isMore: [Bool] = []
             var free: [Int] = []
             while isMore.last ?? true, isMore.count < 10 {
-                isMore.append(try await harness.metadata.write { try $0.removeDeadEntries(atMost: 200) }.value)
+                isMore.append(try harness.metadata.write { try $0.removeDeadEntries(atMost: 200) }.value)
                 free.append(try harness.candidates().count)
                 #expect(try harness.problems() == [])
             }
@@ -315,7 +315,7 @@ import Testing
             try await harness.putEntry(1, 20)
             #expect(try harness.entryID(1) != old)
             #expect(try harness.repository().entryCount == 1)
-            _ = try await harness.metadata.write { try $0.removeDeadEntries(atMost: 100) }
+            _ = try harness.metadata.write { try $0.removeDeadEntries(atMost: 100) }
             #expect(try harness.findEntry(1)?.inlineBytes == Harness.content(20))
             #expect(try harness.account() == (usedBytes: 20, blobCount: 1))
             #expect(try harness.problems() == [])
@@ -329,7 +329,7 @@ import Testing
             let entry = try harness.entryID(1)
             #expect(try await harness.deleteEntry(1))
             #expect(try await !Self.add(1...1, to: entry, in: harness))
-            #expect(try await !harness.metadata.write { try $0.completeEntry(entry) }.value)
+            #expect(try !harness.metadata.write { try $0.completeEntry(entry) }.value)
             #expect(try harness.problems() == [])
         }
     }
@@ -353,7 +353,7 @@ import Testing
             try await harness.put([1])
             try await harness.putEntry(1, 10, references: [1])
             let candidates = try harness.candidates()
-            #expect(try await harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 10, count: 1))
+            #expect(try harness.metadata.write { try $0.evict(candidates) }.value == (bytes: 10, count: 1))
             #expect(try harness.findEntry(1) == nil)
             #expect(try harness.findBlob(1) != nil)
             #expect(try harness.candidates().map(\.size) == [1])

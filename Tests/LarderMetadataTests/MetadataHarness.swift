@@ -50,7 +50,7 @@ struct MetadataHarness: Sendable {
         at seconds: Int64 = 0
     ) async throws {
         let repository = repository ?? main
-        _ = try await metadata.write { transaction in
+        _ = try metadata.write { transaction in
             for number in numbers {
                 _ = try transaction.putBlob(
                     Self.blob(number),
@@ -73,7 +73,7 @@ struct MetadataHarness: Sendable {
         at seconds: Int64 = 0
     ) async throws -> (isStored: Bool, isReplaced: Bool) {
         let repository = repository ?? main
-        return try await metadata.write { transaction in
+        return try metadata.write { transaction in
             try transaction.putEntry(
                 try Self.key(key),
                 value: Self.blob(value, generation: generation),
@@ -87,7 +87,7 @@ struct MetadataHarness: Sendable {
     @discardableResult
     func deleteEntry(_ key: Int, in repository: RepositoryID? = nil) async throws -> Bool {
         let repository = repository ?? main
-        return try await metadata.write { try $0.deleteEntry(try Self.key(key), in: repository) }.value
+        return try metadata.write { try $0.deleteEntry(try Self.key(key), in: repository) }.value
     }
 
     func findBlob(_ number: Int, in repository: RepositoryID? = nil) throws -> FoundBlob? {
@@ -137,7 +137,7 @@ struct MetadataHarness: Sendable {
 
     /// Damages the database as no program does.
     func execute(_ sql: String) async throws {
-        _ = try await metadata.write { try $0.db.execute(sql: sql) }
+        _ = try metadata.write { try $0.db.execute(sql: sql) }
     }
 
     /// Everything that contradicts itself.
@@ -158,7 +158,7 @@ func withMetadata(_ body: (MetadataHarness) async throws -> Void) async throws {
         let path = "\(folder)/larder.sqlite"
         let metadata = try Metadata(path: path, readerCountMax: 2, now: MetadataHarness.start)
         let names = [try #require(RepositoryName("main")), try #require(RepositoryName("other"))]
-        let ids = try await metadata.write { transaction in
+        let ids = try metadata.write { transaction in
             try names.map {
                 try transaction.createRepository(
                     $0,

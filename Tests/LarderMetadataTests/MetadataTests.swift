@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 import LarderCore
 import LarderTestSupport
 import Testing
@@ -7,29 +8,61 @@ import Testing
 
 /// How the database is opened and how transactions end.
 @Suite struct MetadataTests {
-    /// GRDB's default for WAL is NORMAL (1), which loses the last commits in a power cut.
-    @Test func writerSyncsEveryCommit() async throws {
+    /// NORMAL (1): commits are only written to the log; `synchronize` makes them durable.
+    @Test func syncsAreLeftToSynchronize() async throws {
         try await withMetadata { harness in
-            let value = try await harness.metadata.write { transaction in
-                try Int.fetchOne(transaction.db, sql: "PRAGMA synchronous")
-            }.value
-            #expect(value == 2)
+            for _ in 0..<2 {
+                let value = try harness.metadata.write { transaction in
+                    try Int.fetchOne(transaction.db, sql: "PRAGMA synchronous")
+                }.value
+                #expect(value == 1)
+                try harness.metadata.synchronize()
+                // Still so afterwards.
+                _ = try await harness.metadata.compact()
+            }
         }
     }
 
-    @Test func writerStillSyncsEveryCommitAfterCompacting() async throws {
+    @Test func aLogThatCannotBeSyncedIsAFailure() async throws {
         try await withMetadata { harness in
-            _ = try await harness.metadata.compact()
-            let value = try await harness.metadata.write { transaction in
-                try Int.fetchOne(transaction.db, sql: "PRAGMA synchronous")
-            }.value
-            #expect(value == 2)
+            try await harness.put([1])
+            #expect(unlink("\(harness.path)-wal") == 0)
+            #expect(throws: StoreError.self) { try harness.metadata.synchronize() }
+        }
+    }
+
+    /// The log is moved while transactions go on, and begins anew after the rest was moved.
+    @Test func movingTheLogLetsItBeginAnew() async throws {
+        try await withMetadata { harness in
+            for number in 1...50 { try await harness.put([number]) }
+            let long = harness.metadata.walLength
+            #expect(long > ByteCount(50 * 4096))
+            // A reader of the past keeps what came after it in the log.
+            let main = harness.main
+            try harness.metadata.read { _ in
+                _ = try harness.metadata.write { transaction in
+                    try transaction.putBlob(
+                        MetadataHarness.blob(60),
+                        in: main,
+                        isExplicit: true,
+                        clock: MetadataHarness.clock()
+                    )
+                }
+                _ = harness.metadata.moveLog()
+            }
+            try await harness.put([70])
+            #expect(harness.metadata.walLength > long)
+            harness.metadata.finishMovingLog()
+            try await harness.put([61])
+            #expect(harness.metadata.walLength < long)
+            #expect(try harness.findBlob(61) != nil)
+            #expect(try harness.problems() == [])
         }
     }
 
     @Test func databaseGuardsWhatItCan() async throws {
         try await withMetadata { harness in
-            let (foreignKeys, journal) = try await harness.metadata.write { transaction in
+            let (foreignKeys, journal) = try harness.metadata.write { transaction in
                 (
                     try Int.fetchOne(transaction.db, sql: "PRAGMA foreign_keys"),
                     try String.fetchOne(transaction.db, sql: "PRAGMA journal_mode")
@@ -59,8 +92,8 @@ import Testing
         try await withMetadata { harness in
             try await harness.put([10])
             let main = harness.main
-            await #expect(throws: StoreError.tooLarge(limit: ByteCount(7))) {
-                _ = try await harness.metadata.write { transaction in
+            #expect(throws: StoreError.tooLarge(limit: ByteCount(7))) {
+                _ = try harness.metadata.write { transaction in
                     _ = try transaction.putBlob(
                         MetadataHarness.blob(20),
                         in: main,
@@ -82,7 +115,7 @@ import Testing
             let name = try #require(RepositoryName("team/app"))
             let settings = RepositorySettings(quotaBytes: .gibibytes(5), quotaEntries: 7, validatesContent: false)
             let first = try Metadata(path: path, readerCountMax: 1, now: MetadataHarness.start)
-            let made = try await first.write { transaction in
+            let made = try first.write { transaction in
                 try transaction.createRepository(name, kind: .bucket, settings: settings, now: MetadataHarness.start)
             }.value
             try first.close()

@@ -102,7 +102,7 @@ import Testing
             let path = "\(folder)/larder.sqlite"
             let old = try Self.open(path, migrations: Array(Migrations.all.prefix(count)))
             let name = try #require(RepositoryName("main"))
-            _ = try await old.write { transaction in
+            _ = try old.write { transaction in
                 try transaction.createRepository(name, kind: .cache, settings: RepositorySettings(), now: Self.now)
             }
             try old.close()

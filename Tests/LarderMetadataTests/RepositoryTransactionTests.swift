@@ -14,7 +14,7 @@ import Testing
         in harness: Harness
     ) async throws -> Repository {
         let name = try #require(RepositoryName(text))
-        return try await harness.metadata.write { transaction in
+        return try harness.metadata.write { transaction in
             try transaction.createRepository(name, kind: kind, settings: settings, now: Harness.start)
         }.value
     }
@@ -40,12 +40,12 @@ import Testing
         try await withMetadata { harness in
             let main = harness.main
             let settings = RepositorySettings(quotaBytes: ByteCount(5), quotaEntries: 6, validatesContent: false)
-            let changed = try await harness.metadata.write { try $0.setRepository(main, settings: settings) }.value
+            let changed = try harness.metadata.write { try $0.setRepository(main, settings: settings) }.value
             #expect(changed?.settings == settings)
             #expect(try harness.repository().settings == settings)
-            let back = try await harness.metadata.write { try $0.setRepository(main, settings: .init()) }.value
+            let back = try harness.metadata.write { try $0.setRepository(main, settings: .init()) }.value
             #expect(back?.settings == RepositorySettings())
-            #expect(try await harness.metadata.write { try $0.setRepository(99, settings: settings) }.value == nil)
+            #expect(try harness.metadata.write { try $0.setRepository(99, settings: settings) }.value == nil)
         }
     }
 
@@ -61,7 +61,7 @@ import Testing
             try await harness.put([70], in: harness.other)
             let main = harness.main
             var rounds = 0
-            while try await harness.metadata.write({ transaction in
+            while try harness.metadata.write({ transaction in
                 try transaction.flushRepository(main, pushedUntil: Harness.start + .seconds(30), atMost: 10)
             }).value {
                 rounds += 1
@@ -85,14 +85,14 @@ import Testing
             try await harness.put([10])
             try await harness.putEntry(1, 20, references: [10])
             let main = harness.main
-            _ = try await harness.metadata.write { try $0.deleteRepository(main) }
+            _ = try harness.metadata.write { try $0.deleteRepository(main) }
             #expect(try harness.metadata.read { try $0.repositories().map(\.name.text) } == ["other"])
             #expect(try harness.metadata.read { try $0.deletedRepositories() } == [main])
             let again = try await Self.create("main", kind: .registry, in: harness)
             #expect(again.id != main)
             #expect(again.usedBytes == 0)
 
-            _ = try await harness.metadata.write { transaction in
+            _ = try harness.metadata.write { transaction in
                 _ = try transaction.flushRepository(
                     main,
                     pushedUntil: Timestamp(milliseconds: .max),
@@ -110,9 +110,9 @@ import Testing
         try await withMetadata { harness in
             try await harness.put([10])
             let main = harness.main
-            _ = try await harness.metadata.write { try $0.deleteRepository(main) }
-            await #expect(throws: StoreError.self) {
-                _ = try await harness.metadata.write { try $0.dropRepository(main) }
+            _ = try harness.metadata.write { try $0.deleteRepository(main) }
+            #expect(throws: StoreError.self) {
+                _ = try harness.metadata.write { try $0.dropRepository(main) }
             }
             #expect(try harness.metadata.read { try $0.deletedRepositories() } == [main])
         }
@@ -121,7 +121,7 @@ import Testing
     @Test func repositoryInUseIsNotDropped() async throws {
         try await withMetadata { harness in
             let main = harness.main
-            _ = try await harness.metadata.write { try $0.dropRepository(main) }
+            _ = try harness.metadata.write { try $0.dropRepository(main) }
             #expect(try harness.repository().name.text == "main")
         }
     }
@@ -137,7 +137,7 @@ import Testing
             ] {
                 try await harness.execute(sql)
                 #expect(try !harness.problems().isEmpty, "\(sql)")
-                _ = try await harness.metadata.write { try $0.repairCounters() }
+                _ = try harness.metadata.write { try $0.repairCounters() }
                 #expect(try harness.problems() == [], "\(sql)")
                 #expect(try harness.account() == (usedBytes: 60, blobCount: 3), "\(sql)")
             }

@@ -2,7 +2,9 @@ import Dispatch
 import LarderCore
 import LarderMetadata
 import LarderTestSupport
+import Logging
 import NIOCore
+import ServiceLifecycle
 import Synchronization
 import Testing
 
@@ -21,6 +23,15 @@ private final class Gate: Sendable {
     }
 
     func open() { semaphore.signal() }
+}
+
+/// Something that is on or off.
+private final class Switch: Sendable {
+    private let state = Mutex(false)
+
+    var isOn: Bool { state.withLock { $0 } }
+
+    func set(_ isOn: Bool) { state.withLock { $0 = isOn } }
 }
 
 /// What happened, in order.
@@ -262,6 +273,101 @@ struct CommitterTests {
                 #expect(harness.used == Int64(number * 100))
                 #expect(try harness.repository().usedBytes == Int64(number * 100))
             }
+        }
+    }
+
+    /// What the disk refused to sync may be lost however often it is tried again: nothing is promised any more.
+    @Test
+    func afterAFailedSyncNothingIsPromised() async throws {
+        try await withTemporaryFolder { folder in
+            let metadata = try Metadata(
+                path: "\(folder)/larder.sqlite",
+                readerCountMax: 1,
+                now: Timestamp(milliseconds: 0)
+            )
+            let mayFail = Switch()
+            let committer = Committer(
+                metadata: metadata,
+                walLengthMax: .mebibytes(1),
+                queueLengthMax: 10,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                synchronize: {
+                    if mayFail.isOn { throw StoreError.io(operation: "sync", path: "log", code: 5) }
+                    try metadata.synchronize()
+                },
+                apply: { _, _ in }
+            )
+            let failure = StoreError.io(operation: "sync", path: "log", code: 5)
+            let group = ServiceGroup(
+                configuration: .init(services: [.init(service: committer)], logger: .init(label: ""))
+            )
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await group.run() }
+                try await committer.commit { try create("a", in: $0) }
+                mayFail.set(true)
+                // An operation that changes nothing needs no sync.
+                try await committer.commit { _ in }
+                await #expect(throws: failure) { try await committer.commit { try create("b", in: $0) } }
+                mayFail.set(false)
+                await #expect(throws: failure) { try await committer.commit { try create("c", in: $0) } }
+                await #expect(throws: failure) { try await committer.commit { _ in } }
+                await group.triggerGracefulShutdown()
+                try await tasks.waitForAll()
+            }
+            #expect(try metadata.read { try $0.repositories() }.map(\.name.text).sorted() == ["a", "b"])
+            try metadata.close()
+        }
+    }
+
+    /// While the disk syncs, the next transaction is written; its operations are still answered after it, in order.
+    @Test
+    func answersWaitForTheirSync() async throws {
+        try await withTemporaryFolder { folder in
+            let metadata = try Metadata(
+                path: "\(folder)/larder.sqlite",
+                readerCountMax: 1,
+                now: Timestamp(milliseconds: 0)
+            )
+            let (gate, log) = (Gate(), Log())
+            let committer = Committer(
+                metadata: metadata,
+                walLengthMax: .mebibytes(1),
+                queueLengthMax: 10,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                synchronize: {
+                    gate.wait()
+                    log.add("sync")
+                },
+                apply: { _, _ in }
+            )
+            let group = ServiceGroup(
+                configuration: .init(services: [.init(service: committer)], logger: .init(label: ""))
+            )
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { try await group.run() }
+                for text in ["a", "b", "c"] {
+                    let isQueued = committer.submit(
+                        { try create(text, in: $0) },
+                        completion: { _ in log.add(text) }
+                    )
+                    #expect(isQueued)
+                    if text == "a" { try await waitUntil("a is being synced") { gate.isReached } }
+                }
+                // The second batch is written while the first one's sync is held.
+                try await waitUntil("b is written") {
+                    try metadata.read { try $0.repositories() }.map(\.name.text).contains("b")
+                }
+                #expect(log.all == [])
+                for _ in 0..<3 { gate.open() }
+                try await waitUntil("all are answered") { log.all.contains("c") }
+                #expect(log.all.first == "sync")
+                #expect(log.all.filter { $0 != "sync" } == ["a", "b", "c"])
+                #expect(log.all.firstIndex(of: "a").map { $0 >= 1 } ?? false)
+                #expect((log.all.lastIndex(of: "sync") ?? 9) < (log.all.firstIndex(of: "c") ?? 0))
+                await group.triggerGracefulShutdown()
+                try await tasks.waitForAll()
+            }
+            try metadata.close()
         }
     }
 }

@@ -1,0 +1,122 @@
+import LarderTestSupport
+import Testing
+
+/// A request is answered the same whichever road it takes: past the codec, through it, or through Hummingbird; whole, in
+/// pieces, or with others behind it.
+@Suite
+struct RequestRoadsTests {
+    private struct Step {
+        let method: String
+        let bytes: [UInt8]
+        let check: @Sendable (WireReply) -> Bool
+        let what: String
+    }
+
+    /// What the server holds, and the generator of what is asked next.
+    private struct Model {
+        var generator: SeededGenerator
+        var values: [String: [UInt8]] = [:]
+
+        mutating func next(_ range: Range<Int>) -> Int { Int.random(in: range, using: &generator) }
+
+        mutating func step() -> Step {
+            let path = "/ccache/main/" + String(repeating: "0", count: 38) + "\(10 + next(0..<12))"
+            switch next(0..<10) {
+            case 0..<4: return put(path)
+            case 4..<8: return get(path)
+            case 8: return getRange(path)
+            default: return head(path)
+            }
+        }
+
+        private mutating func put(_ path: String) -> Step {
+            // The last is above the inline limit.
+            let size = [0, 1, 300, 5000, 16_384, 40_000][next(0..<6)]
+            let body = (0..<size).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            let isChunked = next(0..<4) == 0
+            values[path] = body
+            var bytes: [UInt8]
+            if isChunked {
+                bytes = WireConnection.request("PUT", path, headers: ["Transfer-Encoding: chunked"])
+                if size > 0 { bytes += Array("\(String(size, radix: 16))\r\n".utf8) + body + Array("\r\n".utf8) }
+                bytes += Array("0\r\n\r\n".utf8)
+            } else {
+                bytes = WireConnection.request("PUT", path, body: body)
+            }
+            let what = "PUT \(path), \(size) bytes\(isChunked ? ", in chunks" : "")"
+            return Step(method: "PUT", bytes: bytes, check: { (200..<300).contains($0.status) }, what: what)
+        }
+
+        private mutating func get(_ path: String) -> Step {
+            let value = values[path]
+            // A condition that does not hold takes the long way.
+            let headers = next(0..<4) == 0 ? ["If-None-Match: \"0\""] : ["User-Agent: test"]
+            return Step(
+                method: "GET",
+                bytes: WireConnection.request("GET", path, headers: headers),
+                check: { $0.status == (value == nil ? 404 : 200) && $0.body == value ?? [] },
+                what: "GET \(path), \(headers)"
+            )
+        }
+
+        private func getRange(_ path: String) -> Step {
+            let value = values[path]
+            let status = value.map { $0.isEmpty ? 416 : 206 } ?? 404
+            return Step(
+                method: "GET",
+                bytes: WireConnection.request("GET", path, headers: ["Range: bytes=0-9"]),
+                check: { $0.status == status && $0.body == Array((value ?? []).prefix(10)) },
+                what: "GET \(path), a range"
+            )
+        }
+
+        private func head(_ path: String) -> Step {
+            let value = values[path]
+            return Step(
+                method: "HEAD",
+                bytes: WireConnection.request("HEAD", path),
+                check: {
+                    $0.status == (value == nil ? 404 : 200)
+                        && $0.headers["content-length"] == "\(value?.count ?? 0)"
+                },
+                what: "HEAD \(path)"
+            )
+        }
+    }
+
+    @Test(arguments: [testSeed(), 1])
+    func everyRoadAnswersTheSame(seed: UInt64) async throws {
+        try await withLiveServer { server in
+            var model = Model(generator: SeededGenerator(seed: seed))
+            for connectionNumber in 0..<4 {
+                let connection = try WireConnection(port: server.port)
+                for round in 0..<60 {
+                    let place = "LARDER_TEST_SEED=\(seed), connection \(connectionNumber), round \(round)"
+                    let steps = (0..<[1, 1, 1, 2, 4][model.next(0..<5)]).map { _ in model.step() }
+                    try await send(steps.flatMap(\.bytes), inPieces: model.next(0..<3) == 0, &model, connection)
+                    for step in steps {
+                        let reply = try await connection.readReply(to: step.method)
+                        #expect(step.check(reply), "\(place): \(step.what): status \(reply.status)")
+                    }
+                }
+            }
+        }
+    }
+
+    private func send(
+        _ bytes: [UInt8],
+        inPieces: Bool,
+        _ model: inout Model,
+        _ connection: WireConnection
+    ) async throws {
+        var rest = bytes[...]
+        while inPieces && rest.count > 1 && model.next(0..<4) > 0 {
+            let count = model.next(1..<min(rest.count, 200))
+            await connection.send(Array(rest.prefix(count)))
+            rest = rest.dropFirst(count)
+            // So that the pieces arrive one by one.
+            try await Task.sleep(for: .milliseconds(2))
+        }
+        await connection.send(Array(rest))
+    }
+}
