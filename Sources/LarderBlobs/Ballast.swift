@@ -7,10 +7,14 @@ package struct Ballast: Sendable {
     private let path: String
     private let length: Int64
 
-    /// `diskTotal`: On disks under 4 GiB the ballast is a sixty-fourth of the disk instead of 64 MiB.
     package init(path: String, diskTotal: ByteCount) {
         self.path = path
-        length = min(64 << 20, diskTotal.bytes / 64)
+        length = Self.length(diskTotal: diskTotal).bytes
+    }
+
+    /// 64 MiB; on disks under 4 GiB a sixty-fourth of the disk.
+    package static func length(diskTotal: ByteCount) -> ByteCount {
+        min(.mebibytes(64), ByteCount(diskTotal.bytes / 64))
     }
 
     /// Whether the file is there in full.

@@ -55,6 +55,14 @@ package struct Digest: Sendable {
         self.words = words
     }
 
+    /// The same for a part of a text, without the detour through a generic collection: it is done for every request.
+    package init?(_ algorithm: DigestAlgorithm, hex: Substring) {
+        var hex = hex
+        guard let words = hex.withUTF8({ Self.words($0, of: algorithm) }) else { return nil }
+        self.algorithm = algorithm
+        self.words = words
+    }
+
     private static func words(_ hex: UnsafeBufferPointer<UInt8>, of algorithm: DigestAlgorithm) -> Words? {
         guard hex.count == algorithm.byteCount * 2 else { return nil }
         var words = Words(repeating: 0)

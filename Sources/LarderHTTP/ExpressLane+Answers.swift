@@ -6,7 +6,7 @@ import NIOHTTP1
 extension ExpressLane {
     /// Sends a hit of the hot set whole, or the success of a small write, in one piece.
     private func sendQuickly(_ content: StoredContent?, _ context: ChannelHandlerContext) -> Bool {
-        guard let exchange, !exchange.isHTTP10, !mustCloseAfterAnswer else { return false }
+        guard let exchange, let batchers, !exchange.isHTTP10, !mustCloseAfterAnswer else { return false }
         var body = ByteBuffer()
         if let content {
             guard case .bytes(let bytes) = content.body else { return false }
@@ -30,7 +30,8 @@ extension ExpressLane {
         if bodyLength > 0 { out.writeImmutableBuffer(body) }
         exchange.status = 200
         exchange.bytesOut = Int64(bodyLength)
-        wire.writeAndFlush(out)
+        wire.write(out)
+        batchers.flushes.flush(wire)
         finish(context)
         return true
     }

@@ -45,7 +45,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     var exchange: Exchange?
     var watch: ConnectionWatch
     private var context: ChannelHandlerContext?
-    private let batchers: (reads: MissBatcher, writes: WriteBatcher)?
+    let batchers: HTTPFront.Batchers?
     private var backlog = CircularBuffer<HTTPServerRequestPart>()
     private var isReadHeld = false
     private var isQuiescing = false

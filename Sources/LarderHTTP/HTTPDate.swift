@@ -1,14 +1,13 @@
-/// The last date that was formatted: what was pushed together is asked for together.
+/// Dates that were formatted lately: what was pushed together is asked for together.
 struct HTTPDateCache {
-    private var seconds: Int64 = -1
-    private var text = ""
+    private static let slotCount: Int64 = 16
+    private var slots: [(seconds: Int64, text: String)] = []
 
     mutating func text(_ seconds: Int64) -> String {
-        if seconds != self.seconds {
-            self.seconds = seconds
-            text = HTTPDate.format(seconds)
-        }
-        return text
+        if slots.isEmpty { slots = Array(repeating: (-1, ""), count: Int(Self.slotCount)) }
+        let slot = Int(seconds & (Self.slotCount - 1))
+        if slots[slot].seconds != seconds { slots[slot] = (seconds, HTTPDate.format(seconds)) }
+        return slots[slot].text
     }
 }
 

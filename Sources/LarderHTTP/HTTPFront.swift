@@ -16,7 +16,7 @@ package final class HTTPFront: Sendable {
     let access: Access
     let writesAccessLog: Bool
     let requestIDs: RequestIDs
-    private let batchers: [ObjectIdentifier: (reads: MissBatcher, writes: WriteBatcher)]
+    private let batchers: [ObjectIdentifier: Batchers]
 
     /// `isLocalSocket`: Whether this is `larder.sock`: its clients are the administrator, whatever `Host` they send.
     package init(
@@ -42,13 +42,22 @@ package final class HTTPFront: Sendable {
         self.access = access
         self.logger = logger
         requestIDs = RequestIDs(seed: idSeed)
-        var batchers: [ObjectIdentifier: (reads: MissBatcher, writes: WriteBatcher)] = [:]
+        var batchers: [ObjectIdentifier: Batchers] = [:]
         for loop in group.makeIterator() {
-            batchers[ObjectIdentifier(loop)] = (
-                MissBatcher(store: store, eventLoop: loop), WriteBatcher(store: store, eventLoop: loop)
+            batchers[ObjectIdentifier(loop)] = Batchers(
+                reads: MissBatcher(store: store, eventLoop: loop),
+                writes: WriteBatcher(store: store, eventLoop: loop),
+                flushes: FlushBatcher(eventLoop: loop)
             )
         }
         self.batchers = batchers
+    }
+
+    /// What the connections of one event loop do together.
+    struct Batchers {
+        let reads: MissBatcher
+        let writes: WriteBatcher
+        let flushes: FlushBatcher
     }
 
     /// What everybody may do who reaches the listener.
@@ -74,7 +83,7 @@ package final class HTTPFront: Sendable {
         }
     }
 
-    func batchers(for eventLoop: any EventLoop) -> (reads: MissBatcher, writes: WriteBatcher)? {
+    func batchers(for eventLoop: any EventLoop) -> Batchers? {
         batchers[ObjectIdentifier(eventLoop)]
     }
 }

@@ -28,6 +28,7 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
     private weak var lane: ExpressLane?
     /// Whether what was read since the last `channelReadComplete` concerns the handlers behind.
     private var hasPassedOn = false
+    private var hasUnflushed = false
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -74,11 +75,23 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
         codec = bodyLength == Int64(byteCount - headLength) ? .idle : .unknown
     }
 
-    /// Writes bytes to the socket.
+    /// Writes bytes, to be flushed with those of other connections.
     ///
     /// Only for answers that are complete in themselves.
-    func writeAndFlush(_ bytes: ByteBuffer) {
-        context?.writeAndFlush(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    func write(_ bytes: ByteBuffer) {
+        hasUnflushed = true
+        context?.write(wrapOutboundOut(.byteBuffer(bytes)), promise: nil)
+    }
+
+    func flush() {
+        hasUnflushed = false
+        context?.flush()
+    }
+
+    /// Whatever closes the connection, answers leave first.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if hasUnflushed { flush() }
+        context.close(mode: mode, promise: promise)
     }
 
     /// The length of a head that stands at the start of some bytes, with its empty line; nil when it has no end there.

@@ -35,23 +35,21 @@ package final class Metadata: Sendable {
             configuration.label = "larder"
             configuration.prepareDatabase { db in
                 // Bounded page caches; the operating system caches the rest of the file.
-                try db.execute(sql: "PRAGMA cache_size = -\(db.configuration.readonly ? 2048 : 16384)")
+                try db.execute(sql: "PRAGMA cache_size = -\(db.configuration.readonly ? 2048 : 8192)")
             }
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.migrate(pool, path: path, migrations: migrations)
-            log = WriteAheadLog(path: "\(path)-wal")
             var plain = Configuration()
             plain.label = "larder.checkpointer"
             checkpointer = try DatabaseQueue(path: path, configuration: plain)
             // A connection knows of the log from its first read on.
             _ = try checkpointer.read { try $0.first("SELECT id FROM store") { $0.integer(0) } }
-            try pool.writeWithoutTransaction { [log] db in
+            log = try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
-                log.watch(db)
-                try db.run(
-                    "INSERT OR IGNORE INTO store (id, created_at) VALUES (1, ?)",
-                    .integer(now.milliseconds)
-                )
+                try db.run("INSERT OR IGNORE INTO store (id, created_at) VALUES (1, ?)", .integer(now.milliseconds))
+                let log = try WriteAheadLog(path: "\(path)-wal")
+                log.attach(to: db)
+                return log
             }
         } catch {
             throw StoreError(metadata: error, doing: "open \(path)")
@@ -113,14 +111,18 @@ package final class Metadata: Sendable {
         do {
             return try pool.writeWithoutTransaction { db in
                 let transaction = MetadataTransaction(db)
-                var value: Value?
-                try db.inTransaction(.immediate) {
-                    value = try body(transaction)
+                // As statements of ours, which stay prepared; GRDB's own would be compiled for every transaction.
+                try db.run("BEGIN IMMEDIATE")
+                do {
+                    let value = try body(transaction)
                     try transaction.writeCounters()
-                    return .commit
+                    try db.run("COMMIT")
+                    return (value, transaction.effects)
+                } catch {
+                    // Some failures have rolled back already.
+                    if db.isInsideTransaction { try? db.run("ROLLBACK") }
+                    throw error
                 }
-                guard let value else { throw StoreError.shuttingDown }
-                return (value, transaction.effects)
             }
         } catch {
             throw StoreError(metadata: error, doing: "write")

@@ -83,19 +83,21 @@ extension MetadataTransaction {
         entryCount: Int64,
         clock: UseClock
     ) throws -> (row: BlobRow, isStored: Bool) {
-        if let (row, isStored) = try findOrHeal(blob) {
-            try addLink(repository, row, isExplicit: isExplicit, entryCount: entryCount, clock: clock)
-            return (row, isStored)
+        // Most uploads are of new blobs: to try saves them a look-up. A new blob has no link yet either.
+        if let row = try insertBlob(blob, linkCount: 1) {
+            try insertLink(repository, row, isExplicit: isExplicit, entryCount: entryCount, clock: clock)
+            return (row, true)
         }
-        // A new blob has no link yet, so its first needs no look-up.
-        let row = try insertBlob(blob, linkCount: 1)
-        try insertLink(repository, row, isExplicit: isExplicit, entryCount: entryCount, clock: clock)
-        return (row, true)
+        let (row, isStored) = try findOrHeal(blob)
+        try addLink(repository, row, isExplicit: isExplicit, entryCount: entryCount, clock: clock)
+        return (row, isStored)
     }
 
-    /// The blob that the store has, healed with the new bytes if it was damaged; nil when it has none.
-    func findOrHeal(_ blob: UploadedBlob) throws -> (row: BlobRow, isStored: Bool)? {
-        guard let row = try blobRow(blob.digest) else { return nil }
+    /// The blob that the store has, healed with the new bytes if it was damaged.
+    private func findOrHeal(_ blob: UploadedBlob) throws -> (row: BlobRow, isStored: Bool) {
+        guard let row = try blobRow(blob.digest) else {
+            throw StoreError.corrupt("the blob \(blob.digest) is there and is not")
+        }
         try insertAliases(blob.aliases, of: row.id)
         guard row.isQuarantined else { return (row, false) }
         let generation = blob.content.generation
@@ -110,15 +112,20 @@ extension MetadataTransaction {
         return (healed, true)
     }
 
-    private func insertBlob(_ blob: UploadedBlob, linkCount: Int64) throws -> BlobRow {
+    /// The row of a new blob; nil when the store has one of that digest.
+    private func insertBlob(_ blob: UploadedBlob, linkCount: Int64) throws -> BlobRow? {
         let generation = blob.content.generation
         try db.run(
-            "INSERT INTO blob (sha256, size, generation, link_count) VALUES (?, ?, ?, ?)",
+            """
+            INSERT INTO blob (sha256, size, generation, link_count) VALUES (?, ?, ?, ?)
+            ON CONFLICT (sha256) DO NOTHING
+            """,
             .digest(blob.digest),
             .integer(blob.size),
             .optional(generation),
             .integer(linkCount)
         )
+        guard db.changesCount == 1 else { return nil }
         let id = db.lastInsertedRowID
         if case .inline(let bytes) = blob.content {
             try db.run("INSERT INTO blob_bytes (blob_id, bytes) VALUES (?, ?)", .integer(id), .bytes(bytes))

@@ -15,24 +15,28 @@ final class WriteAheadLog: Sendable {
 
     private let path: String
     private let frameCount = Atomic<Int>(0)
-    private let descriptor = Mutex<Int32>(-1)
+    private let descriptor: Int32
 
-    init(path: String) {
+    /// Opens the log of a database whose writer has written.
+    init(path: String) throws(StoreError) {
         self.path = path
+        descriptor = Glibc.open(path, O_RDWR | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .io(operation: "open", path: path, code: errno) }
     }
 
     deinit {
-        let file = descriptor.withLock { $0 }
-        if file >= 0 { Glibc.close(file) }
+        Glibc.close(descriptor)
     }
 
     /// Frames that the last commit found in the log, its own included; each is a page of the database.
     var length: Int { frameCount.load(ordering: .relaxed) }
 
-    /// Learns the length at every commit of a connection; takes the place of SQLite's automatic checkpoints.
+    /// Learns the length at every commit of the writer, in place of SQLite's automatic checkpoints, and has its frames
+    /// written as they should be.
     ///
     /// The log must live as long as the connection.
-    func watch(_ db: Database) {
+    func attach(to db: Database) {
+        LogFrameWriter.install(on: db, descriptor: descriptor)
         sqlite3_wal_hook(
             db.sqliteConnection,
             { context, _, _, count in
@@ -49,13 +53,7 @@ final class WriteAheadLog: Sendable {
     ///
     /// Blocks.
     func synchronize() throws(StoreError) {
-        let file = descriptor.withLock { file in
-            // The log is a file of its own from the first transaction until the database is closed.
-            if file < 0 { file = Glibc.open(path, O_RDONLY | O_CLOEXEC) }
-            return file
-        }
-        guard file >= 0 else { throw .io(operation: "open", path: path, code: errno) }
-        while fdatasync(file) != 0 {
+        while fdatasync(descriptor) != 0 {
             guard errno == EINTR else { throw .io(operation: "sync", path: path, code: errno) }
         }
     }

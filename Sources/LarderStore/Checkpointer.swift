@@ -21,43 +21,44 @@ final class Checkpointer: Sendable {
 
     private struct State {
         var phase = Phase.idle
-        /// Length at which the log is moved next.
-        var dueAt: Int64
+        /// Length under which the log is not moved, however long it may be.
+        var notBefore: Int64 = 0
         /// Bytes from the start of the log that are in the database.
         var movedBytes: Int64 = 0
     }
 
     private let metadata: Metadata
-    private let unmovedMax: Int64
+    private let unmovedMax: @Sendable () -> ByteCount
     private let thread = FilePool(threadCount: 1)
     private let state: Mutex<State>
 
-    /// `unmovedMax`: What the log may hold that is not in the database.
+    /// `unmovedMax`: What the log may hold that is not in the database; asked after every commit.
     ///
     /// Above it commits wait; moving begins at half of it.
-    init(metadata: Metadata, unmovedMax: ByteCount) {
+    init(metadata: Metadata, unmovedMax: @escaping @Sendable () -> ByteCount) {
         self.metadata = metadata
-        self.unmovedMax = unmovedMax.bytes
-        state = Mutex(State(dueAt: unmovedMax.bytes / 2))
+        self.unmovedMax = unmovedMax
+        state = Mutex(State())
     }
 
     /// After a commit, on the committer's thread: starts or finishes what is due.
     func noteCommit() {
         let length = metadata.walLength.bytes
+        let unmovedMax = unmovedMax().bytes
         let (phase, unmoved) = state.withLock { state -> (Phase, Int64) in
             // Shorter than before: it was begun anew.
             if length < state.movedBytes { state.movedBytes = 0 }
             let phase = state.phase
             switch phase {
             case .idle:
-                if length < unmovedMax / 2 { state.dueAt = unmovedMax / 2 }
-                guard length >= state.dueAt else { break }
+                if length < unmovedMax / 2 { state.notBefore = 0 }
+                guard length >= max(unmovedMax / 2, state.notBefore) else { break }
                 state.phase = .moving
                 thread.submit { self.move() }
             case .moving: break
             case .moved:
                 // A reader can keep the log from beginning anew; then it is not tried again at every commit.
-                state.dueAt = length + unmovedMax / 4
+                state.notBefore = length + unmovedMax / 4
                 state.phase = .idle
             }
             return (phase, length - state.movedBytes)
@@ -79,7 +80,7 @@ final class Checkpointer: Sendable {
         for _ in 0..<Self.roundMax {
             moveOnce()
             let length = metadata.walLength.bytes
-            if length - state.withLock({ $0.movedBytes }) <= unmovedMax / Self.restShare { break }
+            if length - state.withLock({ $0.movedBytes }) <= unmovedMax().bytes / Self.restShare { break }
         }
         state.withLock { $0.phase = .moved }
     }

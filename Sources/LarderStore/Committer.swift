@@ -80,7 +80,7 @@ package final class Committer: Service {
     /// commit and before any answer (V1).
     init(
         metadata: Metadata,
-        walLengthMax: ByteCount,
+        walLengthMax: @escaping @Sendable () -> ByteCount,
         queueLengthMax: Int,
         logger: Logger,
         synchronize: (@Sendable () throws -> Void)? = nil,

@@ -78,7 +78,7 @@ package final class Store: Sendable {
         let aftermath = CommitAftermath(directory: directory, account: space, hotSet: hotSet)
         committer = Committer(
             metadata: metadata,
-            walLengthMax: Self.walLengthMax(disk: try files.diskSpace(at: folder.path)),
+            walLengthMax: { Self.walLengthMax(space) },
             queueLengthMax: configuration.queueLengthMax,
             logger: logger
         ) {
@@ -134,10 +134,14 @@ package final class Store: Sendable {
         try metadata.close()
     }
 
-    /// What the write-ahead log may hold that is not in the database: as much as the ballast, which must be able to make
-    /// room for it on a full disk.
-    private static func walLengthMax(disk: DiskSpace) -> ByteCount {
-        min(.mebibytes(64), max(.mebibytes(1), ByteCount(disk.total.bytes / 64)))
+    /// What the write-ahead log may hold that is not in the database.
+    ///
+    /// The longer it is, the more changes of one page reach the database as one. But it must be small beside the store, and
+    /// moving it needs room: on a disk that is nearly full no more than the ballast can make.
+    private static func walLengthMax(_ account: SpaceAccount) -> ByteCount {
+        let balance = account.current
+        let affordable = ByteCount(min(balance.disk.free, account.limit.bytes) / 16)
+        return min(.mebibytes(192), max(Ballast.length(diskTotal: ByteCount(balance.disk.total)), affordable))
     }
 
     private static func discardLeftovers(

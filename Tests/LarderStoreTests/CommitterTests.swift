@@ -288,7 +288,7 @@ struct CommitterTests {
             let mayFail = Switch()
             let committer = Committer(
                 metadata: metadata,
-                walLengthMax: .mebibytes(1),
+                walLengthMax: { .mebibytes(1) },
                 queueLengthMax: 10,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 synchronize: {
@@ -331,7 +331,7 @@ struct CommitterTests {
             let (gate, log) = (Gate(), Log())
             let committer = Committer(
                 metadata: metadata,
-                walLengthMax: .mebibytes(1),
+                walLengthMax: { .mebibytes(1) },
                 queueLengthMax: 10,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 synchronize: {

@@ -51,7 +51,7 @@ package struct BazelHTTPAdapter: HTTPAdapter {
         key: Substring,
         _ repository: RepositoryName
     ) -> HTTPRoute.Operation {
-        guard let digest = Digest(.sha256, hex: key.utf8) else {
+        guard let digest = Digest(.sha256, hex: key) else {
             return .refuse(HTTPAnswer(400, "a key is 64 lowercase hexadecimal digits\n"))
         }
         switch (method, space) {
