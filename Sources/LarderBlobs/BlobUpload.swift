@@ -3,16 +3,15 @@ import Synchronization
 
 /// One upload on its way to the disk: bytes go to a file in `uploads/` and through the hasher.
 ///
-/// W1: write and hash → `finish` (sync the file) → `publish` (final name, sync its folder) → the caller commits the row
+/// W1: `append` and `hash` → `finish` (sync the file) → `publish` (final name, sync its folder) → the caller commits the row
 /// → `settle`. Every other way out is `abandon`, which leaves nothing behind. All functions block and are called one at
-/// a time.
+/// a time, but `append` and `hash` go side by side.
 package final class BlobUpload: Sendable {
     /// Written to the disk in pieces of this length while more bytes arrive, so the last sync is short.
     private static let writebackLength: Int64 = 8 << 20
 
     private struct State {
         var file: Int32?
-        var hasher: IncrementalHasher
         var length: Int64 = 0
         var writebackOffset: Int64 = 0
         var uploadName: String
@@ -23,6 +22,7 @@ package final class BlobUpload: Sendable {
     private let root: String
     private let files: any BlobFiles
     private let state: Mutex<State>
+    private let hasher: Mutex<IncrementalHasher>
 
     init(root: String, files: any BlobFiles, generation: Int64, alsoSHA512: Bool) throws(StoreError) {
         let name = "\(String(generation, radix: 16)).part"
@@ -30,7 +30,8 @@ package final class BlobUpload: Sendable {
         self.root = root
         self.files = files
         self.generation = generation
-        state = Mutex(State(file: file, hasher: IncrementalHasher(alsoSHA512: alsoSHA512), uploadName: name))
+        state = Mutex(State(file: file, uploadName: name))
+        hasher = Mutex(IncrementalHasher(alsoSHA512: alsoSHA512))
     }
 
     deinit {
@@ -43,11 +44,15 @@ package final class BlobUpload: Sendable {
     /// Bytes written so far.
     package var length: Int64 { state.withLock { $0.length } }
 
-    /// Hashes and writes bytes at the end.
-    package func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+    /// Hashes the next bytes.
+    package func hash(_ bytes: UnsafeRawBufferPointer) {
+        hasher.withLock { $0.update(bytes) }
+    }
+
+    /// Writes bytes at the end of the file.
+    package func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         try state.withLock { (state) throws(StoreError) in
             guard let file = state.file else { throw .shuttingDown }
-            state.hasher.update(bytes)
             try files.write(bytes, to: file, at: state.length, path: state.uploadName)
             state.length += Int64(bytes.count)
             if state.length - state.writebackOffset >= Self.writebackLength {
@@ -61,9 +66,9 @@ package final class BlobUpload: Sendable {
         }
     }
 
-    /// The digests of what was written: SHA-256 first, then SHA-512 if it was asked for.
+    /// The digests of what was hashed: SHA-256 first, then SHA-512 if it was asked for.
     package func digests() -> [Digest] {
-        state.withLock { $0.hasher.finalize() }
+        hasher.withLock { $0.finalize() }
     }
 
     /// Makes the bytes durable and closes the file.

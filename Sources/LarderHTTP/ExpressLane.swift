@@ -296,6 +296,10 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         {
             return refuse(refusal, context)
         }
+        if exchange.facts.hasSeveralHosts {
+            // RFC 9112, section 3.2.
+            return refuse(HTTPAnswer(400, "one Host header is wanted\n"), context)
+        }
         guard let line = RequestLine(method: exchange.method, target: head.uri) else {
             return refuse(HTTPAnswer(400, "the request's path is not one that a store has\n"), context)
         }

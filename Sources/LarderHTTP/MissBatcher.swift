@@ -12,8 +12,10 @@ final class MissBatcher: Sendable {
         var inFlight = 0
     }
 
-    /// Reads that run at one time for one loop; while they do, misses gather to larger batches.
-    private static let inFlightMax = 2
+    /// Reads that run at one time for one loop.
+    private static let inFlightMax = 4
+    /// While a read runs, misses gather until there are so many: a batch costs two thread switches, however large it is.
+    private static let batchMin = 16
     private static let batchMax = 64
 
     private let store: Store
@@ -31,14 +33,19 @@ final class MissBatcher: Sendable {
     /// Only on the event loop.
     func find(_ name: StoredName, completion: @escaping (ReadOutcome) -> Void) {
         state.value.waiting.append((name, completion))
-        guard !state.value.isScheduled, state.value.inFlight < Self.inFlightMax else { return }
+        guard !state.value.isScheduled, isDue else { return }
         state.value.isScheduled = true
         eventLoop.execute { self.flush() }
     }
 
+    private var isDue: Bool {
+        let (waiting, inFlight) = (state.value.waiting.count, state.value.inFlight)
+        return inFlight == 0 ? waiting > 0 : waiting >= Self.batchMin && inFlight < Self.inFlightMax
+    }
+
     private func flush() {
         state.value.isScheduled = false
-        guard !state.value.waiting.isEmpty, state.value.inFlight < Self.inFlightMax else { return }
+        guard isDue else { return }
         let batch = Array(state.value.waiting.prefix(Self.batchMax))
         state.value.waiting.removeFirst(batch.count)
         state.value.inFlight += 1

@@ -3,6 +3,8 @@ import NIOHTTP1
 /// The headers that the express lane acts on, read in one pass.
 struct RequestFacts {
     var host: Substring?
+    /// More than one `Host`, which no two parties need read alike.
+    var hasSeveralHosts = false
     var hasOrigin = false
     var expectsContinue = false
     var hasUnknownExpectation = false
@@ -31,14 +33,17 @@ struct RequestFacts {
     init(_ head: HTTPRequestHead) {
         for (name, value) in head.headers {
             switch name.utf8.count {
-            case 4 where name.isSame("host"): host = value[...]
+            case 4 where name.isSame("host"):
+                hasSeveralHosts = hasSeveralHosts || host != nil
+                host = value[...]
             case 5 where name.isSame("range"): range = value
             case 6 where name.isSame("expect"):
                 if value.isSame("100-continue") { expectsContinue = true } else { hasUnknownExpectation = true }
             case 6 where name.isSame("origin"): hasOrigin = true
-            case 8 where name.isSame("if-match"): conditions.ifMatch = value
+            case 8 where name.isSame("if-match"): conditions.ifMatch = Self.joined(conditions.ifMatch, value)
             case 8 where name.isSame("if-range"): conditions.ifRange = value
-            case 13 where name.isSame("if-none-match"): conditions.ifNoneMatch = value
+            case 13 where name.isSame("if-none-match"):
+                conditions.ifNoneMatch = Self.joined(conditions.ifNoneMatch, value)
             case 17 where name.isSame("if-modified-since"): conditions.ifModifiedSince = value
             case 19 where name.isSame("if-unmodified-since"): conditions.ifUnmodifiedSince = value
             case 14 where name.isSame("content-length"):
@@ -49,6 +54,13 @@ struct RequestFacts {
             default: break
             }
         }
+    }
+}
+
+extension RequestFacts {
+    /// A list that came in several lines (RFC 9110, section 5.3).
+    private static func joined(_ earlier: String?, _ value: String) -> String {
+        earlier.map { "\($0), \(value)" } ?? value
     }
 }
 

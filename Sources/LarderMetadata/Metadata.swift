@@ -19,7 +19,7 @@ package final class Metadata: Sendable {
     ///
     /// A copy (`larder.sqlite.before-<step>`) is made before an existing database is upgraded.
     ///
-    /// `readerCountMax`: Connections for reading; each holds up to 2 MiB of pages.
+    /// `readerCountMax`: Connections for reading; each holds up to 8 MiB of pages.
     ///
     /// Throws `notAllowed` when a newer program wrote the database, `corrupt` or `io` when it can't be read.
     package init(
@@ -34,8 +34,8 @@ package final class Metadata: Sendable {
             configuration.maximumReaderCount = readerCountMax
             configuration.label = "larder"
             configuration.prepareDatabase { db in
-                // Bounded page caches; the operating system caches the rest of the file.
-                try db.execute(sql: "PRAGMA cache_size = -\(db.configuration.readonly ? 2048 : 8192)")
+                // Bounded page caches, in KiB: they hold the indexes' pages; the operating system caches the rest of the file.
+                try db.execute(sql: "PRAGMA cache_size = -8192")
             }
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.migrate(pool, path: path, migrations: migrations)
@@ -141,7 +141,12 @@ package final class Metadata: Sendable {
     /// Blocks: for threads of the file pool. Keep it well under a second.
     package func read<Value>(_ body: (MetadataSnapshot) throws -> Value) throws(StoreError) -> Value {
         do {
-            return try pool.read { db in try body(MetadataSnapshot(db)) }
+            // The transaction is ours, as its statements stay prepared: GRDB's would be compiled for every read.
+            return try pool.unsafeRead { db in
+                try db.run("BEGIN")
+                defer { try? db.run("COMMIT") }
+                return try body(MetadataSnapshot(db))
+            }
         } catch {
             throw StoreError(metadata: error, doing: "read")
         }

@@ -24,14 +24,51 @@ extension MetadataSnapshot {
     /// references, so it is asked only while `checkingQuarantine` says that there are any.
     package func find(_ name: StoredName, checkingQuarantine: Bool) throws -> FoundBlob? {
         switch name.item {
-        case .blob(let digest): try findBlob(digest, in: name.repository)
+        case .blob(let digest):
+            if let sha256 = try sha256(of: digest) {
+                try checkingQuarantine
+                    ? findBlob(sha256, in: name.repository)
+                    : findInlineBlob(sha256, in: name.repository) ?? findBlob(sha256, in: name.repository)
+            } else {
+                nil
+            }
         case .entry(let key): try findEntry(key, in: name.repository, checkingQuarantine: checkingQuarantine)
         }
     }
 
+    /// A blob in the database, found without its row: one page less to be read, of five.
+    ///
+    /// For a store that has no blob in quarantine.
+    private func findInlineBlob(_ digest: Digest, in repository: RepositoryID) throws -> FoundBlob? {
+        try db.first(
+            """
+            SELECT b.id, l.size, l.last_used, l.pushed_at, i.bytes
+            FROM blob b JOIN link l ON l.repository_id = ? AND l.blob_id = b.id
+            JOIN blob_bytes i ON i.blob_id = b.id
+            WHERE b.sha256 = ?
+            """,
+            .integer(repository),
+            .digest(digest)
+        ) { row in
+            FoundBlob(
+                blob: BlobRow(
+                    id: row.integer(0),
+                    digest: digest,
+                    size: row.integer(1),
+                    generation: nil,
+                    isQuarantined: false
+                ),
+                inlineBytes: row.bytes(4),
+                used: .link(repository: repository, blobID: row.integer(0)),
+                lastUsed: Timestamp(milliseconds: row.integer(2)),
+                isComplete: true,
+                pushedAt: Timestamp(milliseconds: row.integer(3))
+            )
+        }
+    }
+
     private func findBlob(_ digest: Digest, in repository: RepositoryID) throws -> FoundBlob? {
-        guard let digest = try sha256(of: digest) else { return nil }
-        return try db.first(
+        try db.first(
             """
             SELECT b.id, b.size, b.generation, b.is_quarantined, l.last_used, l.pushed_at, i.bytes
             FROM blob b JOIN link l ON l.repository_id = ? AND l.blob_id = b.id

@@ -130,6 +130,9 @@ extension StoreError {
         case let error as DatabaseError:
             switch error.resultCode {
             case .SQLITE_FULL: self = .noSpace("the disk is full (\(operation))")
+            case .SQLITE_CONSTRAINT where error.extendedResultCode == .SQLITE_CONSTRAINT_FOREIGNKEY:
+                // A repository was there a moment ago and is gone, or is to go and got a new row.
+                self = .notFound("the repository is being removed")
             case .SQLITE_CORRUPT, .SQLITE_NOTADB: self = .corrupt("database: \(error.message ?? "")")
             case .SQLITE_IOERR:
                 // A write that fails for lack of space can surface as an I/O error of the WAL.

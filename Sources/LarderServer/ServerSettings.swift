@@ -53,7 +53,8 @@ package struct ServerSettings: Sendable {
     /// - Throws: `SettingError` for the first value that is wrong, with its place and the form that is wanted.
     package init(_ sources: SettingSources, environment: [String: String]) throws(SettingError) {
         let reader = SettingReader(values: sources.values)
-        dataFolder = Self.absolute(sources.values[.dataDir]?.text ?? Self.defaultDataFolder(environment))
+        let folder = try reader.value(.dataDir, "the path of a folder") { $0.isEmpty ? nil : $0 }
+        dataFolder = Self.absolute(folder ?? Self.defaultDataFolder(environment))
         listen =
             try reader.value(.listen, "HOST:PORT, such as 127.0.0.1:7878") { ListenAddress($0) }
             ?? ListenAddress("127.0.0.1:7878").unsafelyUnwrapped

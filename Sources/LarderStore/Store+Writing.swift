@@ -298,7 +298,9 @@ extension Store {
         length: Int64?,
         reservation: Reservation
     ) async throws {
-        let pipe = UploadPipe(pool: pool) { try upload.write($0) }
+        // Side by side, as each takes about as long as the other.
+        let writing = UploadPipe(pool: pool) { try upload.append($0) }
+        let hashing = UploadPipe(pool: pool) { upload.hash($0) }
         let limit = configuration.blobSizeLimit
         var received: Int64 = 0
         var chunks = chunks
@@ -310,16 +312,19 @@ extension Store {
                 }
                 if let limit, received > limit.bytes { throw StoreError.tooLarge(limit: limit) }
                 try await reservation.cover(received, of: length)
-                try await pipe.write(chunk)
+                try await writing.write(chunk)
+                try await hashing.write(chunk)
                 reservation.noteWritten(Int64(chunk.readableBytes))
             }
             try check(length, is: received)
         } catch {
             // The file must not be written to any more when it is abandoned.
-            try? await pipe.finish()
+            try? await writing.finish()
+            try? await hashing.finish()
             throw error
         }
-        try await pipe.finish()
+        try await writing.finish()
+        try await hashing.finish()
     }
 
     /// Commits a write; what was reserved for it is used by it from then on.

@@ -10,7 +10,10 @@ private func bytes(_ count: Int, seed: Int = 1) -> [UInt8] {
 
 extension BlobUpload {
     fileprivate func write(_ bytes: [UInt8]) throws {
-        try bytes.withUnsafeBytes { try write($0) }
+        try bytes.withUnsafeBytes {
+            try append($0)
+            hash($0)
+        }
     }
 }
 

@@ -48,6 +48,23 @@ import Testing
         #expect(facts.isChunked)
     }
 
+    @Test func listsInSeveralLinesAreOne() {
+        let facts = Self.facts(
+            ("If-Match", "\"a\""),
+            ("If-None-Match", "\"b\""),
+            ("if-match", "\"c\""),
+            ("if-none-match", "\"d\"")
+        )
+        #expect(facts.conditions.ifMatch == "\"a\", \"c\"")
+        #expect(facts.conditions.ifNoneMatch == "\"b\", \"d\"")
+    }
+
+    @Test func severalHostsAreSeen() {
+        #expect(!Self.facts(("Host", "a")).hasSeveralHosts)
+        #expect(Self.facts(("Host", "a"), ("host", "a")).hasSeveralHosts)
+        #expect(Self.facts(("Host", "a"), ("Host", "b"), ("X", "c")).hasSeveralHosts)
+    }
+
     @Test func conditionsAreTakenFromTheirOwnHeaders() {
         let facts = Self.facts(
             ("If-Match", "a"),

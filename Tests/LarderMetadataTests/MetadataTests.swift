@@ -73,7 +73,8 @@ import Testing
             #expect(long > ByteCount(50 * 4096))
             // A reader of the past keeps what came after it in the log.
             let main = harness.main
-            try harness.metadata.read { _ in
+            try harness.metadata.read { snapshot in
+                _ = try snapshot.account()
                 _ = try harness.metadata.write { transaction in
                     try transaction.putBlob(
                         MetadataHarness.blob(60),

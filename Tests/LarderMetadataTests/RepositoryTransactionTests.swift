@@ -118,6 +118,18 @@ import Testing
         }
     }
 
+    @Test func writingIntoARepositoryThatWentFindsNone() async throws {
+        try await withMetadata { harness in
+            let other = harness.other
+            _ = try harness.metadata.write { try $0.deleteRepository(other) }
+            _ = try harness.metadata.write { try $0.dropRepository(other) }
+            let error = await #expect(throws: StoreError.self) { try await harness.put([10], in: other) }
+            #expect(error == .notFound("the repository is being removed"))
+            #expect(try harness.isEmpty())
+            #expect(try harness.problems() == [])
+        }
+    }
+
     @Test func repositoryInUseIsNotDropped() async throws {
         try await withMetadata { harness in
             let main = harness.main

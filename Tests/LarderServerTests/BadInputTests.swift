@@ -76,6 +76,7 @@ struct BadInputTests {
 
     private static let wrongRequests = [
         Mistake("no Host", 400, "GET \(key) HTTP/1.1\r\n\r\n"),
+        Mistake("two hosts", 400, "GET \(key) HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n"),
         Mistake("no path", 400, get("", path: "*")),
         Mistake("a whole URL as path", 400, get("", path: "http://localhost\(key)")),
         Mistake("a path of 5,000 bytes", 400, get("", path: "/\(String(repeating: "a", count: 5000))")),

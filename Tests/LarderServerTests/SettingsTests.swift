@@ -150,6 +150,11 @@ import Testing
         #expect(sources.repositories.isEmpty)
     }
 
+    @Test func aFolderWithoutANameIsNone() async throws {
+        let message = try await Self.message { _ = try await Self.settings(yaml: "data-dir: ''\n") }
+        #expect(message.contains("larder.yaml: data-dir: `` is not valid; expected the path of a folder"))
+    }
+
     @Test func unknownKeyIsAnErrorThatNamesTheKnownOnes() async throws {
         let message = try await Self.message { _ = try await Self.sources(yaml: "maxsize: 1GiB\n") }
         #expect(message.contains("larder.yaml: unknown setting `maxsize`"))
