@@ -27,6 +27,16 @@ package final class FilePool: Sendable {
         }
     }
 
+    /// Runs blocking work and waits for its end, also when the task is cancelled before it began.
+    package func runToEnd(_ work: @escaping @Sendable () -> Void) async {
+        await withCheckedContinuation { continuation in
+            submit {
+                work()
+                continuation.resume()
+            }
+        }
+    }
+
     /// Runs blocking work that must happen whether or not anybody still waits, such as cleaning up.
     ///
     /// When the pool has already stopped the work runs at once on the calling thread: cleaning up is never left out.

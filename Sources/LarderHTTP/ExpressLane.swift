@@ -48,6 +48,8 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     let batchers: HTTPFront.Batchers?
     private var backlog = CircularBuffer<HTTPServerRequestPart>()
     private var isReadHeld = false
+    /// The client has said all, behind the request that is under way.
+    private var isInputClosed = false
     private var isQuiescing = false
     private var isHandlingBacklog = false
     /// Why nothing more can be read, found behind the request that is under way.
@@ -124,7 +126,14 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
             context.close(promise: nil)
             return
         }
-        if let event = event as? ChannelEvent, event == .inputClosed { breakOffBody(context) }
+        if let event = event as? ChannelEvent, event == .inputClosed {
+            breakOffBody(context)
+            // Hummingbird closes the connection then, and answers are still due.
+            if isBusyWithCompleteRequest || !backlog.isEmpty {
+                isInputClosed = true
+                return
+            }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -175,6 +184,10 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         if case .idle = phase, backlog.isEmpty, let error = brokenInput {
             brokenInput = nil
             return refuseBrokenHead(error, context)
+        }
+        if isInputClosed, case .idle = phase, backlog.isEmpty {
+            isInputClosed = false
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         }
         if isReadHeld && !isBusyWithCompleteRequest {
             isReadHeld = false

@@ -201,8 +201,9 @@ package final class Committer: Service {
         let threads = FilePool(threadCount: 2)
         await withTaskCancellationOrGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
-                group.addTask { try? await threads.run { self.syncBatches() } }
-                group.addTask { try? await threads.run { self.writeBatches() } }
+                // Both begin even when the end has come already: each waits for the other.
+                group.addTask { await threads.runToEnd { self.syncBatches() } }
+                group.addTask { await threads.runToEnd { self.writeBatches() } }
             }
         } onCancelOrGracefulShutdown: {
             self.state.withLock { $0.isClosed = true }

@@ -103,6 +103,41 @@ struct RequestRoadsTests {
         }
     }
 
+    /// As `printf … | nc` does: all is said, and then the client listens.
+    @Test
+    func aClientThatHasSaidAllStillGetsItsAnswers() async throws {
+        try await withLiveServer { server in
+            let paths = (0..<4).map { "/ccache/main/" + String(repeating: "1", count: 39) + "\($0)" }
+            let sizes = [10, 5000, 40_000, 100]
+            let puts = zip(paths, sizes).map { path, size in
+                WireConnection.request("PUT", path, body: [UInt8](repeating: 7, count: size))
+            }
+            for requests in [[puts[0]], [puts[1]], [puts[2]], puts] {
+                let connection = try WireConnection(port: server.port)
+                await connection.send(requests.flatMap { $0 })
+                connection.finishSending()
+                for _ in requests {
+                    #expect((200..<300).contains(try await connection.readReply(to: "PUT").status))
+                }
+                let (rest, ending) = await connection.readToEnd()
+                #expect(rest.isEmpty && ending == .closed)
+            }
+            // Nothing is in memory: the answers come from the disk.
+            try await server.restart()
+            let gets = paths.map { WireConnection.request("GET", $0) }
+            for (requests, expected) in [([gets[0]], [10]), ([gets[2]], [40_000]), (gets, sizes)] {
+                let connection = try WireConnection(port: server.port)
+                await connection.send(requests.flatMap { $0 })
+                connection.finishSending()
+                for size in expected {
+                    #expect(try await connection.readReply().body == [UInt8](repeating: 7, count: size))
+                }
+                let (rest, ending) = await connection.readToEnd()
+                #expect(rest.isEmpty && ending == .closed)
+            }
+        }
+    }
+
     private func send(
         _ bytes: [UInt8],
         inPieces: Bool,

@@ -276,6 +276,32 @@ struct CommitterTests {
         }
     }
 
+    /// As when another part of the server fails at the start.
+    @Test
+    func anEndBeforeTheBeginningIsAnEnd() async throws {
+        try await withTemporaryFolder { folder in
+            let metadata = try Metadata(
+                path: "\(folder)/larder.sqlite",
+                readerCountMax: 1,
+                now: Timestamp(milliseconds: 0)
+            )
+            for _ in 0..<200 {
+                let committer = Committer(
+                    metadata: metadata,
+                    walLengthMax: { .mebibytes(1) },
+                    queueLengthMax: 10,
+                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                    apply: { _, _ in }
+                )
+                let task = Task { try await committer.run() }
+                task.cancel()
+                _ = await task.result
+                await #expect(throws: StoreError.shuttingDown) { try await committer.commit { _ in } }
+            }
+            try metadata.close()
+        }
+    }
+
     /// What the disk refused to sync may be lost however often it is tried again: nothing is promised any more.
     @Test
     func afterAFailedSyncNothingIsPromised() async throws {
