@@ -42,7 +42,7 @@ final class Exchange {
         method = RequestMethod(name: head.method.rawValue)
         target = head.uri
         isHTTP10 = head.version.minor == 0
-        mustClose = !head.isKeepAlive
+        mustClose = !head.isKeepAlive || facts.wantsUpgrade
     }
 
     /// A request that is complete: `bytes` are all of it.

@@ -121,7 +121,7 @@ extension ExpressLane {
         case .awaiting:
             judgeAnswer(context, at: now)
         case .lingering(let deadline):
-            if now >= deadline { context.close(promise: nil) }
+            if now >= deadline { context.close(promise: nil) } else { judgeAnswer(context, at: now) }
         }
     }
 

@@ -95,7 +95,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         watch.isReading = false
         let part = unwrapInboundIn(data)
-        if isBusyWithCompleteRequest || !backlog.isEmpty {
+        if mustWait(context) || !backlog.isEmpty {
             backlog.append(part)
         } else {
             handle(part, context)
@@ -108,7 +108,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     ///
     /// Not before: to stop and start reading costs two system calls, for every request.
     func read(context: ChannelHandlerContext) {
-        if isBusyWithCompleteRequest && !backlog.isEmpty {
+        if !context.channel.isWritable || isBusyWithCompleteRequest && (!backlog.isEmpty || wire.hasHeld) {
             isReadHeld = true
         } else {
             watch.isReading = true
@@ -119,11 +119,11 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if event is ChannelShouldQuiesceEvent {
             isQuiescing = true
-            if case .idle = phase { context.close(promise: nil) }
+            if case .idle = phase { wire.closeWhenWritten(mode: .all) }
             return
         }
         if case .lingering = phase, let event = event as? ChannelEvent, event == .inputClosed {
-            context.close(promise: nil)
+            wire.closeWhenWritten(mode: .all)
             return
         }
         if let event = event as? ChannelEvent, event == .inputClosed {
@@ -172,15 +172,28 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
+    /// Whether a new request must wait: for the one before it, or for a client that does not read its answers.
+    private func mustWait(_ context: ChannelHandlerContext) -> Bool {
+        if isBusyWithCompleteRequest { return true }
+        if case .idle = phase { return !context.channel.isWritable }
+        return false
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { resume(context) }
+        context.fireChannelWritabilityChanged()
+    }
+
     /// Goes on with what waited behind the exchange that ended.
     func resume(_ context: ChannelHandlerContext) {
         // Answers that come at once bring us here again: one loop does it all.
         guard !isHandlingBacklog else { return }
         isHandlingBacklog = true
-        while !backlog.isEmpty && !isBusyWithCompleteRequest {
+        while !backlog.isEmpty && !mustWait(context) {
             handle(backlog.removeFirst(), context)
         }
         isHandlingBacklog = false
+        wire.release()
         if case .idle = phase, backlog.isEmpty, let error = brokenInput {
             brokenInput = nil
             return refuseBrokenHead(error, context)
@@ -189,7 +202,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
             isInputClosed = false
             context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         }
-        if isReadHeld && !isBusyWithCompleteRequest {
+        if isReadHeld && !mustWait(context) {
             isReadHeld = false
             watch.isReading = true
             context.read()
@@ -256,7 +269,8 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Takes a request that came past the codec; false when it must go through it, and then nothing has happened.
     func take(_ request: PlainRequest, _ bytes: ByteBuffer) -> Bool {
-        guard let context, case .idle = phase, backlog.isEmpty, brokenInput == nil, !isQuiescing, batchers != nil,
+        guard let context, !mustWait(context), case .idle = phase, backlog.isEmpty, brokenInput == nil, !isQuiescing,
+            batchers != nil,
             front.isLocalSocket || front.requestGuard.refusal(host: request.host?[...], hasOrigin: false) == nil,
             let line = RequestLine(method: request.method, target: request.target),
             let (adapter, route) = front.catalog.route(line)
@@ -295,6 +309,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         exchange.adapter = adapter
         exchange.route = route
         self.exchange = exchange
+        wire.notePlain(isUnderWay: true)
     }
 
     // MARK: - Deciding
@@ -471,7 +486,9 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         guard case .plain(let bytes) = exchange?.source else { return false }
         exchange = nil
         phase = .idle
+        wire.notePlain(isUnderWay: false)
         wire.passOn(bytes)
+        wire.release()
         return true
     }
 
@@ -498,8 +515,11 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         guard let exchange else { return }
         record(isAborted: false)
         self.exchange = nil
-        if case .codec = exchange.source {
+        switch exchange.source {
+        case .codec:
             wire.noteFinished(bodyLength: exchange.facts.isChunked ? nil : exchange.facts.contentLength ?? 0)
+        case .plain:
+            wire.notePlain(isUnderWay: false)
         }
         guard exchange.mustClose || isQuiescing else {
             phase = .idle
@@ -507,12 +527,12 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
             return
         }
         if exchange.isRequestComplete {
-            phase = .lingering(until: .now())
-            context.close(promise: nil)
+            phase = .lingering(until: .distantFuture)
+            wire.closeWhenWritten(mode: .all)
         } else {
             // Closing with unread bytes would reset the connection and take the answer with it.
             phase = .lingering(until: .now() + .seconds(5))
-            context.close(mode: .output, promise: nil)
+            wire.closeWhenWritten(mode: .output)
         }
     }
 

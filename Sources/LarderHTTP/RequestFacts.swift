@@ -6,6 +6,8 @@ struct RequestFacts {
     /// More than one `Host`, which no two parties need read alike.
     var hasSeveralHosts = false
     var hasOrigin = false
+    /// The codec stops after such a request.
+    var wantsUpgrade = false
     var expectsContinue = false
     var hasUnknownExpectation = false
     var contentLength: Int64?
@@ -40,6 +42,7 @@ struct RequestFacts {
             case 6 where name.isSame("expect"):
                 if value.isSame("100-continue") { expectsContinue = true } else { hasUnknownExpectation = true }
             case 6 where name.isSame("origin"): hasOrigin = true
+            case 7 where name.isSame("upgrade"): wantsUpgrade = true
             case 8 where name.isSame("if-match"): conditions.ifMatch = Self.joined(conditions.ifMatch, value)
             case 8 where name.isSame("if-range"): conditions.ifRange = value
             case 13 where name.isSame("if-none-match"):

@@ -29,6 +29,11 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
     /// Whether what was read since the last `channelReadComplete` concerns the handlers behind.
     private var hasPassedOn = false
     private var hasUnflushed = false
+    /// Whether a plain request waits for the store: what comes behind it waits here, as the request may still have to go
+    /// through the codec.
+    private var isPlainUnderWay = false
+    private var held: ByteBuffer?
+    private var isInputClosedHeld = false
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -45,8 +50,45 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
+        if isPlainUnderWay {
+            held.setOrWriteImmutableBuffer(bytes)
+        } else {
+            handle(bytes)
+        }
+    }
+
+    private func handle(_ bytes: ByteBuffer) {
         if case .idle = codec, let lane, let request = PlainRequest(bytes), lane.take(request, bytes) { return }
         passOn(bytes)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if isPlainUnderWay, let event = event as? ChannelEvent, event == .inputClosed {
+            isInputClosedHeld = true
+            return
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    /// Whether something waits behind a plain request.
+    var hasHeld: Bool { held != nil }
+
+    /// The lane took a plain request, or is done with it.
+    func notePlain(isUnderWay: Bool) {
+        isPlainUnderWay = isUnderWay
+    }
+
+    /// Goes on with what waited behind a plain request that is done.
+    func release() {
+        guard !isPlainUnderWay, let context else { return }
+        if let bytes = held.take() {
+            handle(bytes)
+            channelReadComplete(context: context)
+        }
+        if isInputClosedHeld, !isPlainUnderWay {
+            isInputClosedHeld = false
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -86,6 +128,17 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
     func flush() {
         hasUnflushed = false
         context?.flush()
+    }
+
+    /// Closes when everything that was written has left.
+    func closeWhenWritten(mode: CloseMode) {
+        guard let context else { return }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { [weak self] _ in
+            self?.context?.close(mode: mode, promise: nil)
+        }
+        hasUnflushed = false
+        context.writeAndFlush(wrapOutboundOut(.byteBuffer(ByteBuffer())), promise: promise)
     }
 
     /// Whatever closes the connection, answers leave first.

@@ -10,6 +10,8 @@ package final class Metadata: Sendable {
     private let pool: DatabasePool
     /// A connection of its own, so that the log is moved into the database while the writer goes on.
     private let checkpointer: DatabaseQueue
+    /// Another, whose snapshot keeps the log from beginning anew while the first one works.
+    private let logKeeper: DatabaseQueue
     private let log: WriteAheadLog
     private let path: String
 
@@ -42,8 +44,11 @@ package final class Metadata: Sendable {
             var plain = Configuration()
             plain.label = "larder.checkpointer"
             checkpointer = try DatabaseQueue(path: path, configuration: plain)
+            logKeeper = try DatabaseQueue(path: path, configuration: plain)
             // A connection knows of the log from its first read on.
-            _ = try checkpointer.read { try $0.first("SELECT id FROM store") { $0.integer(0) } }
+            for connection in [checkpointer, logKeeper] {
+                _ = try connection.read { try $0.first("SELECT id FROM store") { $0.integer(0) } }
+            }
             log = try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
                 try db.run("INSERT OR IGNORE INTO store (id, created_at) VALUES (1, ?)", .integer(now.milliseconds))
@@ -170,11 +175,18 @@ package final class Metadata: Sendable {
     /// - Returns: Bytes of the log that are in the database now; the rest was committed meanwhile, or a reader needs the
     ///   older state. nil when nothing could be moved.
     package func moveLog() -> ByteCount? {
-        let frameCount = try? checkpointer.inDatabase { db in
-            let count = try db.checkpoint(.passive).checkpointedFrameCount
-            // SQLite itself leaves the sync to the checkpoint that catches up with the log.
-            db.synchronizeFile()
-            return count
+        // While a reader has a snapshot the log can't begin anew. SQLite before 3.51.3 needs that: a checkpoint that began on
+        // a log which the writer then resets would mark frames as moved that are not ("The WAL-reset bug").
+        let frameCount = try? logKeeper.inDatabase { reader in
+            try reader.run("BEGIN")
+            defer { try? reader.run("COMMIT") }
+            _ = try reader.first("SELECT id FROM store") { $0.integer(0) }
+            return try checkpointer.inDatabase { db in
+                let count = try db.checkpoint(.passive).checkpointedFrameCount
+                // SQLite itself leaves the sync to the checkpoint that catches up with the log.
+                db.synchronizeFile()
+                return count
+            }
         }
         return frameCount.map { ByteCount(Int64(max(0, $0)) * WriteAheadLog.pageSize) }
     }
@@ -224,6 +236,7 @@ package final class Metadata: Sendable {
             // On a full disk the log stays, and the next start reads it.
             _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
             try checkpointer.close()
+            try logKeeper.close()
             try pool.close()
         } catch {
             throw StoreError(metadata: error, doing: "close")

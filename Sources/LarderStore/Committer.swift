@@ -94,6 +94,9 @@ package final class Committer: Service {
         checkpoints = Checkpointer(metadata: metadata, unmovedMax: walLengthMax)
     }
 
+    /// Whether a sync failed: then nobody knows what of the last commits the disk has, and only the next start finds out.
+    var hasFailed: Bool { state.withLock { $0.failure != nil } }
+
     /// Operations that wait.
     package var queueLength: Int { state.withLock { $0.queue.count } }
 
@@ -338,10 +341,11 @@ package final class Committer: Service {
                 defer { state.committed = [] }
                 return (state.committed, state.hasEnded)
             }
-            let failure = batches.contains(where: \.hasChanges) ? sync() : nil
+            // What changes nothing rests on what was committed before it, and so fails with it.
+            let failure = batches.contains(where: \.hasChanges) ? sync() : state.withLock { $0.failure }
             for batch in batches {
                 for (operation, error) in zip(batch.operations, batch.errors) {
-                    operation.finish(batch.hasChanges ? error ?? failure : error)
+                    operation.finish(error ?? failure)
                 }
                 room.signal()
             }
@@ -351,6 +355,8 @@ package final class Committer: Service {
 
     /// Makes all batches so far durable; when that fails, nothing is promised any more until the next start.
     private func sync() -> StoreError? {
+        // The kernel reports a failure once: a later sync would succeed without what was lost.
+        if let failure = state.withLock({ $0.failure }) { return failure }
         do {
             try synchronize()
             return nil

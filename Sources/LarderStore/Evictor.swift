@@ -227,7 +227,15 @@ package final class Evictor: Service {
             if demand.isMet { return false }
             let plan = try await plan(in: repository, demand: demand)
             let evicted = plan.evicted
-            if evicted.isEmpty { return true }
+            if evicted.isEmpty {
+                // Behind what was used lately, and is not written yet, may stand what was not.
+                let isHidden = plan.decisions.contains { $0.decision == .notNeeded }
+                fruitlessCount += 1
+                guard isHidden, fruitlessCount < Self.fruitlessMax, (try? await sweeper.writeUses()) != nil else {
+                    return true
+                }
+                continue
+            }
             let result = try await evict(evicted)
             if result.count == 0 {
                 // All of them were used since the plan was made.

@@ -21,6 +21,16 @@ extension Store {
     ///
     /// A blob that turns out damaged is quarantined and misses.
     package func resolve(_ names: [StoredName]) -> [ReadOutcome] {
+        for _ in 0..<3 {
+            // U1: an eviction between the snapshot and the notes of use would not see these.
+            let evictionCount = uses.evictionCount
+            let outcomes = resolveOnce(names)
+            if uses.evictionCount == evictionCount { return outcomes }
+        }
+        return resolveOnce(names)
+    }
+
+    private func resolveOnce(_ names: [StoredName]) -> [ReadOutcome] {
         // Tickets are taken before the snapshot begins (V1).
         let tickets = names.map { hotSet.ticket(for: $0) }
         let isChecking = quarantinedCount.load(ordering: .acquiring) > 0

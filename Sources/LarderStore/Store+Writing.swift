@@ -286,7 +286,8 @@ extension Store {
             pool.submit { isStored ? upload.settle() : upload.abandon() }
         } catch {
             // Does not depend on anybody still waiting: cleaning up is never cancelled.
-            pool.submit { upload.abandon() }
+            // After a failed sync its row may be there: the next start looks.
+            if !committer.hasFailed { pool.submit { upload.abandon() } }
             if case StoreError.noSpace = error { diskIsFull() }
             throw error
         }
@@ -337,12 +338,15 @@ extension Store {
             reservation.settle()
             return value
         } catch {
+            // After a failed sync the transaction may have used it up.
+            if committer.hasFailed { reservation.settle() }
             if case .noSpace = error { diskIsFull() }
             throw error
         }
     }
 
     private func noteFailure(_ error: StoreError, reservedBytes: Int64) {
+        if committer.hasFailed { return }
         account.release(reservedBytes)
         if case .noSpace = error { diskIsFull() }
     }

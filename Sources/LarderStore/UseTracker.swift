@@ -15,6 +15,7 @@ final class UseTracker: Sendable {
         var uses: [UsedRow: Timestamp] = [:]
         /// Rows that a transaction under way removes.
         var leaving: Set<UsedRow> = []
+        var evictionCount = 0
     }
 
     private let state = Mutex(State())
@@ -28,6 +29,9 @@ final class UseTracker: Sendable {
             return true
         }
     }
+
+    /// Evictions that have begun: a read during which it changed may have found what is gone by now.
+    var evictionCount: Int { state.withLock { $0.evictionCount } }
 
     /// A copy of all that is not written, for a planner.
     var snapshot: [UsedRow: Timestamp] { state.withLock { $0.uses } }
@@ -53,6 +57,7 @@ final class UseTracker: Sendable {
         state.withLock { state in
             let leaving = candidates.filter { state.uses[$0.row] == nil }
             for candidate in leaving { state.leaving.insert(candidate.row) }
+            if !leaving.isEmpty { state.evictionCount += 1 }
             return leaving
         }
     }

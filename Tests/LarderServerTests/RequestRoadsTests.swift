@@ -138,6 +138,48 @@ struct RequestRoadsTests {
         }
     }
 
+    /// A client that asks and asks and reads nothing costs bounded memory, and gets everything once it reads.
+    @Test
+    func answersThatNobodyReadsAreNotPiledUp() async throws {
+        try await withLiveServer { server in
+            let path = "/ccache/main/" + String(repeating: "2", count: 40)
+            let body = [UInt8](repeating: 3, count: 16_000)
+            let connection = try WireConnection(port: server.port, receiveBuffer: 4096)
+            #expect(try await connection.exchange("PUT", path, body: body).status == 200)
+            let requests = (0..<4000).flatMap { _ in WireConnection.request("GET", path) }
+            async let isSent = connection.send(requests)
+            try await Task.sleep(for: .seconds(1))
+            let status = readText("/proc/\(server.processID)/status")
+            let peak = status.split(separator: "\n").first { $0.hasPrefix("VmHWM") }?.split(separator: " ")
+            let kibibytes = try #require(peak.flatMap { $0.count > 1 ? Int($0[1]) : nil })
+            // All answers are 64 MB.
+            #expect(kibibytes < 150_000)
+            for _ in 0..<4000 {
+                #expect(try await connection.readReply().body.count == body.count)
+            }
+            #expect(await isSent)
+        }
+    }
+
+    /// The end of the connection waits for the answer.
+    @Test
+    func aLongAnswerOnALastRequestIsWhole() async throws {
+        try await withLiveServer(arguments: ["--inline-limit", "256KiB"]) { server in
+            let path = "/ccache/main/" + String(repeating: "3", count: 40)
+            let body = [UInt8](repeating: 4, count: 250_000)
+            let first = try WireConnection(port: server.port)
+            #expect(try await first.exchange("PUT", path, body: body).status == 200)
+            for _ in 0..<5 {
+                let connection = try WireConnection(port: server.port, receiveBuffer: 4096)
+                await connection.send("GET", path, headers: ["Connection: close"])
+                try await Task.sleep(for: .milliseconds(100))
+                #expect(try await connection.readReply().body == body)
+                let (rest, ending) = await connection.readToEnd()
+                #expect(rest.isEmpty && ending == .closed)
+            }
+        }
+    }
+
     private func send(
         _ bytes: [UInt8],
         inPieces: Bool,
