@@ -62,7 +62,12 @@ extension MetadataTransaction {
     /// Forgets files that were removed durably.
     package func finishRemovals(_ removals: some Sequence<PendingRemoval>) throws {
         for removal in removals {
-            try db.run("DELETE FROM removal WHERE id = ?", .integer(removal.id))
+            // Numbers of rows are used again, generations never.
+            try db.run(
+                "DELETE FROM removal WHERE id = ? AND generation = ?",
+                .integer(removal.id),
+                .integer(removal.generation)
+            )
         }
     }
 

@@ -24,7 +24,7 @@ struct ShutdownTests {
 
     @Test
     func runningTransfersFinishAndNewConnectionsAreRefused() async throws {
-        try await withLiveServer(arguments: ["--shutdown-grace", "100s"]) { server in
+        try await withLiveServer(arguments: ["--shutdown-grace", "100s", "--stall-timeout", "100s"]) { server in
             let download = [UInt8](repeating: 0x61, count: 32 << 20)
             let connection = try WireConnection(port: server.port)
             #expect(try await connection.exchange("PUT", "/gradle/main/abc", body: download).status == 200)
