@@ -35,12 +35,13 @@ func adapter(_ name: String, also: [Target.Dependency] = []) -> Target {
     )
 }
 
-func adapterTests(_ name: String, also: [Target.Dependency] = []) -> Target {
+func adapterTests(_ name: String, also: [Target.Dependency] = [], exclude: [String] = []) -> Target {
     .testTarget(
         name: "\(name)AdapterTests",
         dependencies: ["LarderTestSupport", "LarderCore", "LarderStore", "LarderHTTP", .target(name: "\(name)Adapter")]
             + also,
         path: "Tests/Adapters/\(name)Tests",
+        exclude: exclude,
     )
 }
 
@@ -74,6 +75,7 @@ let package = Package(
                 .embedInCode("0001_create_store.sql"),
                 .embedInCode("0002_create_entries.sql"),
                 .embedInCode("0003_create_uploads.sql"),
+                .embedInCode("0004_create_manifests.sql"),
             ],
         ),
         .target(name: "LarderMetadata", dependencies: ["LarderCore", "LarderMigrations", grdb, grdbSQLite]),
@@ -102,16 +104,21 @@ let package = Package(
         adapter("Ccache"),
         adapter("Gradle"),
         adapter("Maven"),
+        adapter("OCI"),
         adapter("Sccache"),
         .target(
             name: "LarderServer",
             dependencies: [
                 "APIAdapter", "BazelHTTPAdapter", "CcacheAdapter", "GradleAdapter", "LarderBlobs", "LarderCore",
-                "LarderHTTP", "LarderStore", "MavenAdapter", "SccacheAdapter", hummingbird, lifecycle, logging, metrics,
+                "LarderHTTP", "LarderStore", "MavenAdapter", "OCIAdapter", "SccacheAdapter", hummingbird, lifecycle,
+                logging, metrics,
                 nioCore, nioPosix, unixSignals, yams,
             ],
         ),
-        .target(name: "LarderClient", dependencies: ["APIMessages", asyncHTTPClient, nioCore, nioFoundationCompat]),
+        .target(
+            name: "LarderClient",
+            dependencies: ["APIMessages", "LarderCore", asyncHTTPClient, nioCore, nioFoundationCompat, nioHTTP1],
+        ),
         .executableTarget(
             name: "larder",
             dependencies: [
@@ -162,10 +169,15 @@ let package = Package(
                 "LarderCore", "LarderHTTP", "LarderServer", "LarderStore", "LarderTestSupport", logging, metrics,
             ]
         ),
+        .testTarget(
+            name: "LarderClientTests",
+            dependencies: ["LarderClient", "LarderCore", "LarderTestSupport", nioCore]
+        ),
         adapterTests("BazelHTTP", also: ["BazelHTTPMessages", protobuf]),
         adapterTests("Ccache"),
         adapterTests("Gradle"),
         adapterTests("Maven"),
+        adapterTests("OCI", exclude: ["conformance.py", "conformance"]),
         adapterTests("Sccache"),
     ]
 )

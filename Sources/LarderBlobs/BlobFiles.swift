@@ -6,6 +6,10 @@ package import LarderCore
 package protocol BlobFiles: Sendable {
     /// Creates a file that must not exist, for writing, mode 0600; returns its descriptor.
     func create(_ path: String) throws(StoreError) -> Int32
+    /// Opens a file for writing and reading; nil when there is none.
+    func openForWriting(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)?
+    /// Cuts a file to a length.
+    func truncate(_ file: Int32, to byteCount: Int64, path: String) throws(StoreError)
     /// Writes all bytes at an offset.
     func write(_ bytes: UnsafeRawBufferPointer, to file: Int32, at offset: Int64, path: String) throws(StoreError)
     /// Hints that a range shall go to the disk soon, so that the final sync has less to wait for. Never fails.

@@ -34,6 +34,43 @@ package final class BlobStore: Sendable {
         return try BlobUpload(root: root, files: files, generation: generation, alsoSHA512: alsoSHA512)
     }
 
+    /// Goes on with a resumable upload of an earlier process, cut to what was acknowledged.
+    ///
+    /// Blocks.
+    ///
+    /// - Returns: nil when its file is not there or has lost bytes.
+    package func resumeUpload(fileName: String, length: Int64) throws(StoreError) -> BlobUpload? {
+        let parts = fileName.split(separator: ".")
+        guard parts.count == 2, parts[1] == "part", let generation = Int64(parts[0], radix: 16),
+            let (file, byteCount) = try files.openForWriting("\(root)/uploads/\(fileName)")
+        else { return nil }
+        do {
+            guard byteCount >= length else {
+                files.close(file)
+                return nil
+            }
+            try files.truncate(file, to: length, path: fileName)
+        } catch {
+            files.close(file)
+            throw error
+        }
+        return BlobUpload(
+            root: root,
+            files: files,
+            generation: generation,
+            name: fileName,
+            file: file,
+            length: length
+        )
+    }
+
+    /// Removes the file of a resumable upload that nobody goes on with.
+    ///
+    /// Blocks.
+    package func removeUpload(fileName: String) throws(StoreError) {
+        try files.remove("\(root)/uploads/\(fileName)")
+    }
+
     /// Opens a blob's file.
     ///
     /// Blocks.

@@ -4,8 +4,9 @@ import Synchronization
 /// One upload on its way to the disk: bytes go to a file in `uploads/` and through the hasher.
 ///
 /// W1: `append` and `hash` → `finish` (sync the file) → `publish` (final name, sync its folder) → the caller commits the row
-/// → `settle`. Every other way out is `abandon`, which leaves nothing behind. All functions block and are called one at
-/// a time, but `append` and `hash` go side by side.
+/// → `settle`. Every other way out is `abandon`, which leaves nothing behind. A resumable upload is `suspend`ed between
+/// requests: its bytes are durable then and no descriptor is open. All functions block and are called one at a time, but
+/// `append` and `hash` go side by side.
 package final class BlobUpload: Sendable {
     /// Written to the disk in pieces of this length while more bytes arrive, so the last sync is short.
     private static let writebackLength: Int64 = 8 << 20
@@ -16,6 +17,8 @@ package final class BlobUpload: Sendable {
         var writebackOffset: Int64 = 0
         var uploadName: String
         var finalPath: String?
+        /// A write failed: there may be bytes behind `length`.
+        var hasTail = false
     }
 
     package let generation: Int64
@@ -32,6 +35,15 @@ package final class BlobUpload: Sendable {
         self.generation = generation
         state = Mutex(State(file: file, uploadName: name))
         hasher = Mutex(IncrementalHasher(alsoSHA512: alsoSHA512))
+    }
+
+    /// Goes on with an upload of an earlier process: `file` is open and has exactly the bytes to keep.
+    init(root: String, files: any BlobFiles, generation: Int64, name: String, file: Int32, length: Int64) {
+        self.root = root
+        self.files = files
+        self.generation = generation
+        state = Mutex(State(file: file, length: length, writebackOffset: length, uploadName: name))
+        hasher = Mutex(IncrementalHasher())
     }
 
     deinit {
@@ -53,7 +65,12 @@ package final class BlobUpload: Sendable {
     package func append(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
         try state.withLock { (state) throws(StoreError) in
             guard let file = state.file else { throw .shuttingDown }
-            try files.write(bytes, to: file, at: state.length, path: state.uploadName)
+            do throws(StoreError) {
+                try files.write(bytes, to: file, at: state.length, path: state.uploadName)
+            } catch {
+                state.hasTail = true
+                throw error
+            }
             state.length += Int64(bytes.count)
             if state.length - state.writebackOffset >= Self.writebackLength {
                 files.startWriteback(
@@ -71,10 +88,69 @@ package final class BlobUpload: Sendable {
         hasher.withLock { $0.finalize() }
     }
 
+    /// The file's name in `uploads/`.
+    package var fileName: String { state.withLock { $0.uploadName } }
+
+    /// Makes the bytes and the file's name durable and closes the file for now.
+    package func suspend() throws(StoreError) {
+        try finish()
+        try files.synchronizeFolder("\(root)/uploads")
+    }
+
+    /// Opens the file again, if it was closed for now.
+    package func resume() throws(StoreError) {
+        try state.withLock { (state) throws(StoreError) in
+            guard state.file == nil else { return }
+            let path = "\(root)/uploads/\(state.uploadName)"
+            guard let (file, byteCount) = try files.openForWriting(path) else {
+                throw .corrupt("the file of an upload is gone: \(path)")
+            }
+            guard byteCount >= state.length else {
+                files.close(file)
+                throw .corrupt("the file of an upload is too short: \(path)")
+            }
+            state.file = file
+        }
+    }
+
+    /// The digests of the whole file, which is read again when what was hashed is not what was written, or when SHA-512 is
+    /// wanted and was not known to be.
+    package func digests(alsoSHA512: Bool) throws(StoreError) -> [Digest] {
+        let (isComplete, digests) = hasher.withLock { ($0.byteCount == length, $0.finalize()) }
+        if isComplete, !alsoSHA512 || digests.count > 1 { return digests }
+        var fresh = IncrementalHasher(alsoSHA512: alsoSHA512)
+        try read(upTo: length) { fresh.update($0) }
+        hasher.withLock { $0 = fresh }
+        return fresh.finalize()
+    }
+
+    /// All bytes; for uploads that turn out small.
+    package func bytes() throws(StoreError) -> [UInt8] {
+        var result: [UInt8] = []
+        try read(upTo: length) { result.append(contentsOf: $0) }
+        return result
+    }
+
+    private func read(upTo end: Int64, _ body: (UnsafeRawBufferPointer) -> Void) throws(StoreError) {
+        guard let file = state.withLock({ $0.file }) else { throw .shuttingDown }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { buffer.deallocate() }
+        var offset: Int64 = 0
+        while offset < end {
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Int(min(end - offset, 1 << 20))))
+            let count = try files.read(file, at: offset, into: piece, path: fileName)
+            guard count > 0 else { throw .corrupt("the file of an upload is too short: \(fileName)") }
+            body(UnsafeRawBufferPointer(rebasing: piece.prefix(count)))
+            offset += Int64(count)
+        }
+    }
+
     /// Makes the bytes durable and closes the file.
     package func finish() throws(StoreError) {
         try state.withLock { (state) throws(StoreError) in
             guard let file = state.file else { throw .shuttingDown }
+            if state.hasTail { try files.truncate(file, to: state.length, path: state.uploadName) }
+            state.hasTail = false
             try files.synchronize(file, path: state.uploadName)
             files.close(file)
             state.file = nil

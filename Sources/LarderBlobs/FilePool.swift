@@ -1,4 +1,4 @@
-import LarderCore
+package import LarderCore
 import NIOPosix
 
 /// The threads on which everything that blocks runs: file system calls, hashing, reads of the database.
@@ -35,6 +35,14 @@ package final class FilePool: Sendable {
                 continuation.resume()
             }
         }
+    }
+
+    /// Runs blocking work that may fail and waits for its end, also when the task is cancelled before it began.
+    package func runToEnd(_ work: @escaping @Sendable () throws(StoreError) -> Void) async throws(StoreError) {
+        let result: Result<Void, StoreError> = await withCheckedContinuation { continuation in
+            submit { continuation.resume(returning: Result(catching: work)) }
+        }
+        try result.get()
     }
 
     /// Runs blocking work that must happen whether or not anybody still waits, such as cleaning up.

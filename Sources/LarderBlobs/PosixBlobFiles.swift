@@ -68,7 +68,19 @@ package struct PosixBlobFiles: BlobFiles {
     }
 
     package func open(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
-        let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        try open(path, O_RDONLY)
+    }
+
+    package func openForWriting(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
+        try open(path, O_RDWR)
+    }
+
+    package func truncate(_ file: Int32, to byteCount: Int64, path: String) throws(StoreError) {
+        guard ftruncate(file, off_t(byteCount)) == 0 else { throw failure("truncate", path) }
+    }
+
+    private func open(_ path: String, _ mode: Int32) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
+        let file = Glibc.open(path, mode | O_CLOEXEC)
         if file < 0 {
             if errno == ENOENT { return nil }
             throw failure("open", path)

@@ -13,7 +13,7 @@ package struct ServerClient: Sendable {
         case socket(String)
     }
 
-    private let base: String
+    let base: String
     private let client = HTTPClient.shared
 
     package init(_ address: Address) {
@@ -128,14 +128,5 @@ package struct ServerClient: Sendable {
         } catch {
             throw ClientError("the server's answer is not understood; is it another version of larder?")
         }
-    }
-}
-
-/// A failure in a sentence for the person at the terminal.
-package struct ClientError: Error, CustomStringConvertible {
-    package let description: String
-
-    package init(_ description: String) {
-        self.description = description
     }
 }

@@ -39,6 +39,12 @@ package struct RepositorySettings: Sendable, Equatable {
     package var quotaEntries: Int64?
     /// Whether adapters that know the form of their entries check it on write (Bazel's action results).
     package var validatesContent: Bool
+    /// Of a registry: whether a manifest may name content that is not there.
+    package var allowsSparse = false
+    /// Of a registry: whether a tag stays with the manifest that it was given to first.
+    package var tagsAreImmutable = false
+    /// Of a registry: tags that move nevertheless.
+    package var mutableTags: [TagPattern] = []
 
     package init(quotaBytes: ByteCount? = nil, quotaEntries: Int64? = nil, validatesContent: Bool = true) {
         self.quotaBytes = quotaBytes
@@ -47,12 +53,16 @@ package struct RepositorySettings: Sendable, Equatable {
     }
 }
 
-/// The full name of something that can be read: a blob through its link, or an entry by its key.
+/// The full name of something that can be read: a blob through its link, an entry by its key, a manifest.
 package struct StoredName: Hashable, Sendable {
-    /// A blob by its digest, or an entry by its key.
+    /// What is meant, and by which name.
     package enum Item: Hashable, Sendable {
         case blob(Digest)
         case entry(EntryKey)
+        /// A manifest by its digest, whichever algorithm.
+        case manifest(Digest)
+        /// The manifest that a tag names now.
+        case tag(Tag)
     }
 
     package let repository: RepositoryID

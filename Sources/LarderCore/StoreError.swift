@@ -15,10 +15,14 @@ package enum StoreError: Error, Hashable, Sendable {
     case tooLarge(limit: ByteCount)
     /// The content breaks the rules of its kind (an action result that is none).
     case invalidContent(String)
+    /// The content names other content that is not there (a manifest without its layers).
+    case missingContent([Digest])
     /// The store is full, or the disk is, and nothing may be removed to make room.
     case noSpace(String)
     /// The repository's own quota is used up.
     case quotaExceeded(String)
+    /// What is stored is not what the request demands that it be.
+    case conditionFailed(String)
     /// The repository's settings or kind forbid it.
     case notAllowed(String)
     /// Too much is waiting to be written; the same request may succeed a little later.
@@ -42,8 +46,12 @@ extension StoreError: CustomStringConvertible {
         case .lengthMismatch(let expected, let actual): "\(actual) bytes arrived where \(expected) were declared"
         case .tooLarge(let limit): "larger than the limit of \(limit)"
         case .invalidContent(let why): "invalid content: \(why)"
+        case .missingContent(let digests):
+            "content that it names is not there: \(digests.prefix(3).map(\.description).joined(separator: ", "))"
+                + (digests.count > 3 ? " and \(digests.count - 3) more" : "")
         case .noSpace(let why): "no space: \(why)"
         case .quotaExceeded(let why): "quota exceeded: \(why)"
+        case .conditionFailed(let why): "condition failed: \(why)"
         case .notAllowed(let why): "not allowed: \(why)"
         case .overloaded: "too many writes are waiting; try again"
         case .shuttingDown: "the server is stopping"

@@ -7,9 +7,10 @@ extension HTTPAnswer {
         switch error {
         case .malformed(let what): HTTPAnswer(400, "malformed \(what)\n")
         case .notFound: HTTPAnswer(404)
-        case .digestMismatch, .lengthMismatch, .invalidContent: HTTPAnswer(400, "\(error)\n")
+        case .digestMismatch, .lengthMismatch, .invalidContent, .missingContent: HTTPAnswer(400, "\(error)\n")
         case .tooLarge: HTTPAnswer(413, "\(error)\n")
         case .noSpace, .quotaExceeded: HTTPAnswer(507, "\(error)\n")
+        case .conditionFailed: HTTPAnswer(412, "\(error)\n")
         case .notAllowed: HTTPAnswer(403, "\(error)\n")
         case .overloaded: HTTPAnswer(503, "\(error)\n", headers: [("Retry-After", "1")])
         case .shuttingDown: HTTPAnswer(503, "\(error)\n", headers: [("Retry-After", "5")])

@@ -17,12 +17,24 @@ extension ExpressLane {
         out.writeStaticString("HTTP/1.1 200 OK\r\nContent-Length: ")
         out.writeString(String(body.readableBytes))
         if let content {
+            let form = exchange.route?.form ?? .plain
             out.writeStaticString("\r\nETag: \"")
-            out.writeWithUnsafeMutableBytes(minimumWritableBytes: 128) { content.digest.writeHex(to: $0) }
-            out.writeStaticString("\"\r\nAccept-Ranges: bytes\r\nLast-Modified: ")
+            if let header = form.digestHeader {
+                let digest = digestText(of: content, exchange)
+                out.writeString(digest)
+                out.writeStaticString("\"\r\n")
+                out.writeString(header)
+                out.writeStaticString(": ")
+                out.writeString(digest)
+            } else {
+                out.writeWithUnsafeMutableBytes(minimumWritableBytes: 128) { content.digest.writeHex(to: $0) }
+                out.writeStaticString("\"")
+            }
+            out.writeStaticString("\r\nAccept-Ranges: bytes\r\nLast-Modified: ")
             out.writeString(modified.text(content.pushedAt.milliseconds / 1000))
             out.writeStaticString("\r\nContent-Type: ")
-            out.writeString(exchange.route?.contentType ?? "application/octet-stream")
+            out.writeString(content.manifest?.mediaType ?? form.contentType)
+            out.writeString(form.headerLines)
         }
         out.writeStaticString("\r\nX-Request-Id: ")
         out.writeString(exchange.id)
@@ -34,6 +46,13 @@ extension ExpressLane {
         batchers.flushes.flush(wire)
         finish(context)
         return true
+    }
+
+    /// The digest under which content was asked for or, by a tag, pushed.
+    private func digestText(of content: StoredContent, _ exchange: Exchange) -> String {
+        if let manifest = content.manifest { return manifest.digest.description }
+        if case .read(.blob(let digest)) = exchange.route?.operation { return digest.description }
+        return content.digest.description
     }
 
     /// Acknowledges a small write.
@@ -64,8 +83,16 @@ extension ExpressLane {
         guard let exchange else { return }
         exchange.isHit = true
         if exchange.facts.range == nil, exchange.facts.conditions.areAbsent, sendQuickly(content, context) { return }
-        let tag = "\"\(content.digest.hex)\""
+        let form = exchange.route?.form ?? .plain
+        let name = form.digestHeader == nil ? content.digest.hex : digestText(of: content, exchange)
+        let tag = "\"\(name)\""
         let facts = exchange.facts
+        var conditions = facts.conditions
+        if case .read(.tag) = exchange.route?.operation {
+            // A tag may move to what was pushed before: its time says nothing.
+            conditions.ifModifiedSince = nil
+            conditions.ifUnmodifiedSince = nil
+        }
         var plan: ReadPlan?
         if facts.range != nil || !facts.conditions.areAbsent {
             // Ranges are for GET only (RFC 9110, section 14.2).
@@ -74,27 +101,34 @@ extension ExpressLane {
                 entityTag: tag,
                 pushedAt: content.pushedAt,
                 range: exchange.method == .get ? facts.range : nil,
-                conditions: facts.conditions
+                conditions: conditions
             )
         }
         var headers = HTTPHeaders()
         headers.reserveCapacity(8)
         headers.add(name: "ETag", value: tag)
         headers.add(name: "Accept-Ranges", value: "bytes")
+        if let header = form.digestHeader { headers.add(name: header, value: name) }
+        headers.add(contentsOf: form.headers.map { ($0.name, $0.value) })
+        let type = content.manifest?.mediaType ?? form.contentType
         switch plan?.body ?? .whole {
+        case .none where plan?.status == 416:
+            var answer = form.unsatisfiable
+            answer.headers.append(("Content-Range", "bytes */\(content.size)"))
+            answer.headers.append(("ETag", tag))
+            send(answer, context)
         case .none:
-            if plan?.status == 416 { headers.add(name: "Content-Range", value: "bytes */\(content.size)") }
             if plan?.status != 304 { headers.add(name: "Content-Length", value: "0") }
             sendPieces([], of: content, status: plan?.status ?? 304, headers, context)
         case .whole:
             headers.add(name: "Last-Modified", value: HTTPDate.format(content.pushedAt.milliseconds / 1000))
             headers.add(name: "Content-Length", value: "\(content.size)")
-            headers.add(name: "Content-Type", value: exchange.route?.contentType ?? "application/octet-stream")
+            headers.add(name: "Content-Type", value: type)
             sendPieces([.content(0..<content.size)], of: content, status: 200, headers, context)
         case .range(let range):
             headers.add(name: "Last-Modified", value: HTTPDate.format(content.pushedAt.milliseconds / 1000))
             headers.add(name: "Content-Length", value: "\(range.upperBound - range.lowerBound)")
-            headers.add(name: "Content-Type", value: exchange.route?.contentType ?? "application/octet-stream")
+            headers.add(name: "Content-Type", value: type)
             headers.add(
                 name: "Content-Range",
                 value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(content.size)"
@@ -125,7 +159,7 @@ extension ExpressLane {
     ) {
         guard let exchange else { return }
         let boundary = "larder-\(exchange.id)"
-        let type = exchange.route?.contentType ?? "application/octet-stream"
+        let type = exchange.route?.form.contentType ?? "application/octet-stream"
         var pieces: [Piece] = []
         for range in ranges {
             pieces.append(

@@ -44,16 +44,16 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     var phase = Phase.idle
     var exchange: Exchange?
     var watch: ConnectionWatch
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
     let batchers: HTTPFront.Batchers?
-    private var backlog = CircularBuffer<HTTPServerRequestPart>()
+    var backlog = CircularBuffer<HTTPServerRequestPart>()
     private var isReadHeld = false
     /// The client has said all, behind the request that is under way.
     private var isInputClosed = false
-    private var isQuiescing = false
+    var isQuiescing = false
     private var isHandlingBacklog = false
     /// Why nothing more can be read, found behind the request that is under way.
-    private var brokenInput: (any Error)?
+    var brokenInput: (any Error)?
     private var lastSeries: (adapter: String, repository: RepositoryName?, series: HTTPMetrics.Series)?
     /// The place in the pipeline before the encoder, where bytes that need no encoding are written.
     let wire: WireHandler
@@ -173,7 +173,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Whether a new request must wait: for the one before it, or for a client that does not read its answers.
-    private func mustWait(_ context: ChannelHandlerContext) -> Bool {
+    func mustWait(_ context: ChannelHandlerContext) -> Bool {
         if isBusyWithCompleteRequest { return true }
         if case .idle = phase { return !context.channel.isWritable }
         return false
@@ -265,176 +265,12 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         }
     }
 
-    // MARK: - Plain requests
-
-    /// Takes a request that came past the codec; false when it must go through it, and then nothing has happened.
-    func take(_ request: PlainRequest, _ bytes: ByteBuffer) -> Bool {
-        guard let context, !mustWait(context), case .idle = phase, backlog.isEmpty, brokenInput == nil, !isQuiescing,
-            batchers != nil,
-            front.isLocalSocket || front.requestGuard.refusal(host: request.host?[...], hasOrigin: false) == nil,
-            let line = RequestLine(method: request.method, target: request.target),
-            let (adapter, route) = front.catalog.route(line)
-        else { return false }
-        switch route.operation {
-        case .read(let item):
-            guard request.contentLength == nil else { return false }
-            beginPlain(request, bytes, adapter, route)
-            read(item, context)
-        case .write(let item):
-            let target = WriteTarget(repository: route.repository, item: item)
-            guard front.access == .full, let length = request.contentLength,
-                length <= front.store.configuration.inlineLimit.bytes,
-                (try? front.store.admit(target, length: Int64(length))) != nil
-            else { return false }
-            beginPlain(request, bytes, adapter, route)
-            var body = bytes
-            body.moveReaderIndex(forwardBy: request.headLength)
-            put(body, target, context)
-        case .delete, .custom, .refuse:
-            return false
-        }
-        return true
-    }
-
-    private func beginPlain(
-        _ request: PlainRequest,
-        _ bytes: ByteBuffer,
-        _ adapter: any HTTPAdapter,
-        _ route: HTTPRoute
-    ) {
-        let now = NIODeadline.now()
-        watch.isReading = false
-        watch.noteHead(at: now)
-        let exchange = Exchange(request, bytes, id: front.requestIDs.next(), start: now)
-        exchange.adapter = adapter
-        exchange.route = route
-        self.exchange = exchange
-        wire.notePlain(isUnderWay: true)
-    }
-
-    // MARK: - Deciding
-
-    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let now = NIODeadline.now()
-        let exchange = Exchange(head, id: front.requestIDs.next(), start: now)
-        self.exchange = exchange
-        watch.noteHead(at: now)
-        if !front.isLocalSocket,
-            let refusal = front.requestGuard.refusal(host: exchange.facts.host, hasOrigin: exchange.facts.hasOrigin)
-        {
-            return refuse(refusal, context)
-        }
-        if exchange.facts.hasSeveralHosts {
-            // RFC 9112, section 3.2.
-            return refuse(HTTPAnswer(400, "one Host header is wanted\n"), context)
-        }
-        guard let line = RequestLine(method: exchange.method, target: head.uri) else {
-            return refuse(HTTPAnswer(400, "the request's path is not one that a store has\n"), context)
-        }
-        guard let (adapter, route) = front.catalog.route(line) else {
-            return refuse(HTTPAnswer(404, "no such path\n"), context)
-        }
-        exchange.adapter = adapter
-        exchange.route = route
-        if exchange.facts.hasInvalidLength {
-            exchange.mustClose = true
-            return refuse(HTTPAnswer(400, "Content-Length is not a number of bytes\n"), context)
-        }
-        if exchange.facts.hasUnknownExpectation {
-            return refuse(HTTPAnswer(417, "the only expectation is 100-continue\n"), context)
-        }
-        if front.access == .readOnly, !exchange.method.isRead, ![.propfind, .options].contains(exchange.method) {
-            if case .custom = route.operation { return refuse(HTTPAnswer(403, "this server is read-only\n"), context) }
-            return refuse(adapter.answer(to: .notAllowed("this server is read-only"), for: route.operation), context)
-        }
-        switch route.operation {
-        case .refuse(let answer): refuse(answer, context)
-        case .read(let item): phase = .discarding(.read(item))
-        case .write(let item): beginWrite(item, adapter, route, context)
-        case .delete: beginSlow(bodyLimit: front.limits.drainMax, context)
-        case .custom(let bodyLimit): beginSlow(bodyLimit: bodyLimit, context)
-        }
-    }
-
-    private func beginWrite(
-        _ item: WriteTarget.Item,
-        _ adapter: any HTTPAdapter,
-        _ route: HTTPRoute,
-        _ context: ChannelHandlerContext
-    ) {
-        guard let exchange else { return }
-        let length = exchange.facts.isChunked ? nil : exchange.facts.contentLength
-        if length == nil && !exchange.facts.isChunked {
-            return refuse(HTTPAnswer(411, "Content-Length is required\n"), context)
-        }
-        let target = WriteTarget(repository: route.repository, item: item)
-        do {
-            try front.store.admit(target, length: length)
-        } catch {
-            return refuse(adapter.answer(to: error, for: route.operation), context)
-        }
-        continueIfExpected(context)
-        if let length, length <= front.store.configuration.inlineLimit.bytes {
-            phase = .collecting(context.channel.allocator.buffer(capacity: Int(length)), target)
-        } else {
-            forwardHead(context)
-        }
-    }
-
-    private func beginSlow(bodyLimit: ByteCount, _ context: ChannelHandlerContext) {
-        if let length = exchange?.facts.contentLength, length > bodyLimit.bytes {
-            return refuse(HTTPAnswer(413, "at most \(bodyLimit) are accepted here\n"), context)
-        }
-        continueIfExpected(context)
-        forwardHead(context)
-    }
-
-    private func forwardHead(_ context: ChannelHandlerContext) {
-        guard let exchange, case .codec(var head) = exchange.source else { return }
-        phase = .slow(isAnswered: false)
-        head.headers.replaceOrAdd(name: SlowRoad.requestIDName.rawName, value: exchange.id)
-        // The expectation was answered here.
-        head.headers.remove(name: "expect")
-        context.fireChannelRead(wrapInboundOut(.head(head)))
-    }
-
-    private func continueIfExpected(_ context: ChannelHandlerContext) {
-        guard let exchange, exchange.facts.expectsContinue, exchange.hasBody, !exchange.isHTTP10 else {
-            return
-        }
-        let head = HTTPResponseHead(version: .http1_1, status: .continue)
-        context.writeAndFlush(wrapOutboundOut(.head(head)), promise: nil)
-    }
-
-    /// Answers without wanting the body: at once when the client waits for leave to send it or when it is too long to be
-    /// read for nothing, else at its end.
-    private func refuse(_ answer: HTTPAnswer, _ context: ChannelHandlerContext) {
-        guard let exchange else { return }
-        let isWaiting = exchange.facts.expectsContinue && exchange.hasBody
-        let mustDrain = answer.bodyHandling == .discard
-        let isTooLong = (exchange.facts.contentLength ?? 0) > front.limits.drainMax.bytes
-        if isWaiting || (isTooLong && !mustDrain) {
-            exchange.mustClose = true
-            send(answer, context)
-        } else {
-            phase = .discarding(.answer(answer))
-        }
-    }
-
-    private func refuseBrokenHead(_ error: any Error, _ context: ChannelHandlerContext) {
-        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
-        exchange = Exchange(head, id: front.requestIDs.next(), start: .now())
-        exchange?.mustClose = true
-        let isTooLong = (error as? HTTPParserError) == .headerOverflow
-        send(isTooLong ? HTTPAnswer(431, "the headers are too long\n") : HTTPAnswer(400, "not HTTP/1.1\n"), context)
-    }
-
     // MARK: - The store
 
-    private func read(_ item: StoredName.Item, _ context: ChannelHandlerContext) {
+    func read(_ item: StoredName.Item, _ context: ChannelHandlerContext) {
         guard let route = exchange?.route else { return }
-        guard let repository = front.store.directory.id(of: route.repository) else {
-            if item == .blob(.emptySHA256) { return send(.empty, context) }
+        guard let repository = front.store.directory.id(of: route.repository, kind: route.kind) else {
+            if item == .blob(.emptySHA256), route.kind == .cache { return send(.empty, context) }
             return sendMiss(context)
         }
         let name = StoredName(repository: repository, item: item)
@@ -461,7 +297,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelReadComplete()
     }
 
-    private func put(_ bytes: ByteBuffer, _ target: WriteTarget, _ context: ChannelHandlerContext) {
+    func put(_ bytes: ByteBuffer, _ target: WriteTarget, _ context: ChannelHandlerContext) {
         phase = .awaiting
         do {
             if let batchers, let write = try front.store.prepareSmall(target, bytes: bytes) {
@@ -503,7 +339,7 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func sendMiss(_ context: ChannelHandlerContext) {
         exchange?.isHit = false
-        send(.miss, context)
+        send(exchange?.route?.form.miss ?? .miss, context)
     }
 
     // MARK: - The end of an exchange

@@ -15,11 +15,18 @@ package protocol HTTPAdapter: Sendable {
     /// blocking, no allocation that can be avoided.
     func route(_ line: RequestLine) -> HTTPRoute?
 
+    /// The answer to a target that is no path (`RequestLine` refuses it); nil when it is another adapter's.
+    func answer(toMalformedTarget target: String) -> HTTPAnswer?
+
     /// The answer for a failure, in the protocol's own form.
     func answer(to error: StoreError, for operation: HTTPRoute.Operation) -> HTTPAnswer
 
     /// Answers what the shared roads do not: `custom` routes, and reads of entries that are incomplete.
     func respond(to request: Request, route: HTTPRoute, context: HTTPContext) async throws -> Response
+}
+
+extension HTTPAdapter {
+    package func answer(toMalformedTarget target: String) -> HTTPAnswer? { nil }
 }
 
 /// What a request means.
@@ -33,24 +40,66 @@ package struct HTTPRoute: Sendable {
         case delete(EntryKey)
         /// Anything else: `respond` is called, and reads at most this much of a body.
         case custom(bodyLimit: ByteCount)
+        /// The same with a body that is to be stored: refused before it is read when there could be no room for it.
+        ///
+        /// nil: only the store's own limit holds.
+        case customWrite(bodyLimit: ByteCount?)
         /// Answered at once.
         case refuse(HTTPAnswer)
     }
 
     package let repository: RepositoryName
+    /// What the repository must be: one of another kind has nothing for this protocol.
+    package let kind: RepositoryKind
     package let operation: Operation
     /// Of a read's answer.
-    package let contentType: String
+    package let form: ReadForm
 
     package init(
         _ operation: Operation,
         repository: RepositoryName = .default,
-        contentType: String = "application/octet-stream"
+        kind: RepositoryKind = .cache,
+        form: ReadForm = .plain
     ) {
         self.operation = operation
         self.repository = repository
-        self.contentType = contentType
+        self.kind = kind
+        self.form = form
     }
+}
+
+/// How the answers to reads look in a protocol, beside what all of them have.
+package final class ReadForm: Sendable {
+    /// The type of contents that have none of their own.
+    package let contentType: String
+    /// The header that names the digest, algorithm included, as the entity tag does then too; nil: none.
+    package let digestHeader: String?
+    /// Headers of every answer.
+    package let headers: [(name: String, value: String)]
+    /// What a miss is answered with.
+    package let miss: HTTPAnswer
+    /// The answer to a range that the content does not have.
+    package let unsatisfiable: HTTPAnswer
+    /// The same headers as they stand in an answer's head.
+    let headerLines: String
+
+    package init(
+        contentType: String = "application/octet-stream",
+        digestHeader: String? = nil,
+        headers: [(name: String, value: String)] = [],
+        miss: HTTPAnswer = .miss,
+        unsatisfiable: HTTPAnswer = HTTPAnswer(416)
+    ) {
+        self.contentType = contentType
+        self.digestHeader = digestHeader
+        self.headers = headers
+        self.miss = miss
+        self.unsatisfiable = unsatisfiable
+        headerLines = headers.map { "\r\n\($0.name): \($0.value)" }.joined()
+    }
+
+    /// Bytes, and 404 without a body for a miss.
+    package static let plain = ReadForm()
 }
 
 /// What an adapter's `respond` may use.

@@ -15,7 +15,7 @@ package struct HTTPAnswer: Sendable {
     }
 
     package let status: Int
-    package let headers: [(name: String, value: String)]
+    package var headers: [(name: String, value: String)]
     package let text: String
     package let bodyHandling: BodyHandling
 

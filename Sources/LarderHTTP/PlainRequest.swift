@@ -61,10 +61,10 @@ struct PlainRequest {
             fieldCount += 1
             guard fieldCount <= fieldCountMax, cursor.position <= headLengthMax else { return nil }
             switch name.count {
-            case 4 where isSame(name, "host"):
+            case 4 where name.isSame("host"):
                 guard host == nil else { return nil }
                 host = String(decoding: value, as: UTF8.self)
-            case 14 where isSame(name, "content-length"):
+            case 14 where name.isSame("content-length"):
                 // Digits only (RFC 9110, section 8.6); no small body has more than nine.
                 guard contentLength == nil, (1...9).contains(value.count) else { return nil }
                 var length = 0
@@ -73,8 +73,8 @@ struct PlainRequest {
                     length = length * 10 + Int(digit - 0x30)
                 }
                 contentLength = length
-            case 10 where isSame(name, "connection"):
-                guard isSame(value, "keep-alive") else { return nil }
+            case 10 where name.isSame("connection"):
+                guard value.isSame("keep-alive") else { return nil }
             default:
                 if isUnusual(name) { return nil }
             }
@@ -93,13 +93,13 @@ struct PlainRequest {
     /// Headers that change what a request means.
     private static func isUnusual(_ name: Slice<UnsafeRawBufferPointer>) -> Bool {
         switch name.count {
-        case 5: isSame(name, "range")
-        case 6: isSame(name, "expect") || isSame(name, "origin")
-        case 7: isSame(name, "upgrade")
-        case 8: isSame(name, "if-match") || isSame(name, "if-range")
-        case 13: isSame(name, "if-none-match")
-        case 17: isSame(name, "if-modified-since") || isSame(name, "transfer-encoding")
-        case 19: isSame(name, "if-unmodified-since")
+        case 5: name.isSame("range")
+        case 6: name.isSame("expect") || name.isSame("origin")
+        case 7: name.isSame("upgrade")
+        case 8: name.isSame("if-match") || name.isSame("if-range")
+        case 13: name.isSame("if-none-match")
+        case 17: name.isSame("if-modified-since") || name.isSame("transfer-encoding")
+        case 19: name.isSame("if-unmodified-since")
         default: false
         }
     }
@@ -109,18 +109,6 @@ struct PlainRequest {
         case 0x61...0x7a, 0x41...0x5a, 0x30...0x39, UInt8(ascii: "-"), UInt8(ascii: "_"): true
         default: false
         }
-    }
-
-    /// Whether ASCII bytes are a lowercase text but for case.
-    private static func isSame(_ bytes: Slice<UnsafeRawBufferPointer>, _ lowercased: StaticString) -> Bool {
-        guard bytes.count == lowercased.utf8CodeUnitCount else { return false }
-        var position = 0
-        for character in bytes {
-            let lower = character >= 0x41 && character <= 0x5a ? character | 0x20 : character
-            if lower != lowercased.utf8Start[position] { return false }
-            position += 1
-        }
-        return true
     }
 
     private struct Cursor {

@@ -85,7 +85,8 @@ struct ReadPlan: Equatable {
                 guard weakly else { return false }
                 tag = tag.dropFirst(2)
             }
-            return tag == entityTag
+            // Old docker clients leave the quotes of a digest out.
+            return tag == entityTag || tag.contains(":") && tag == entityTag.dropFirst().dropLast()
         }
     }
 
@@ -114,7 +115,8 @@ struct ReadPlan: Equatable {
             case (nil, let length?):
                 if length > 0 && size > 0 { pieces.append(max(0, size - length)..<size) }
             case (let start?, let end):
-                if let end, end < start { return nil }
+                // RFC 9110, section 14.1.1, calls it invalid and leaves the answer open; registries are to refuse it.
+                if let end, end < start { continue }
                 if start < size { pieces.append(start..<(min(end ?? size, size - 1) + 1)) }
             }
         }

@@ -69,10 +69,15 @@ extension RequestFacts {
 
 extension String {
     /// Whether two ASCII texts are the same but for case.
+    func isSame(_ lowercased: StaticString) -> Bool { utf8.isSame(lowercased) }
+}
+
+extension Collection<UInt8> {
+    /// Whether ASCII bytes are a lowercase text but for case.
     func isSame(_ lowercased: StaticString) -> Bool {
-        guard utf8.count == lowercased.utf8CodeUnitCount else { return false }
+        guard count == lowercased.utf8CodeUnitCount else { return false }
         var position = 0
-        for character in utf8 {
+        for character in self {
             let lower = character >= 0x41 && character <= 0x5a ? character | 0x20 : character
             if lower != lowercased.utf8Start[position] { return false }
             position += 1

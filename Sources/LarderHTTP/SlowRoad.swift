@@ -44,7 +44,7 @@ struct SlowRoad: Sendable {
     ) async throws -> Response {
         switch route.operation {
         case .write(let item):
-            let target = WriteTarget(repository: route.repository, item: item)
+            let target = WriteTarget(repository: route.repository, kind: route.kind, item: item)
             try await front.store.put(target, body: request.body, length: contentLength(of: request))
             return HTTPAnswer.ok.response
         case .delete(let key):
@@ -52,7 +52,7 @@ struct SlowRoad: Sendable {
             return HTTPAnswer(isRemoved ? 204 : 404).response
         case .refuse(let answer):
             return answer.response
-        case .read, .custom:
+        case .read, .custom, .customWrite:
             let context = HTTPContext(
                 store: front.store,
                 requestID: requestID,

@@ -7,7 +7,9 @@ package import LarderMigrations
 ///
 /// One connection writes, a bounded number read. Opened once, by the process that holds the data folder's lock.
 package final class Metadata: Sendable {
+    /// The writer; its own readers only migrate.
     private let pool: DatabasePool
+    private let readers: ReaderPool
     /// A connection of its own, so that the log is moved into the database while the writer goes on.
     private let checkpointer: DatabaseQueue
     /// Another, whose snapshot keeps the log from beginning anew while the first one works.
@@ -21,7 +23,7 @@ package final class Metadata: Sendable {
     ///
     /// A copy (`larder.sqlite.before-<step>`) is made before an existing database is upgraded.
     ///
-    /// `readerCountMax`: Connections for reading; each holds up to 8 MiB of pages.
+    /// `readerCountMax`: Connections for reading; each holds up to 12 MiB of pages.
     ///
     /// Throws `notAllowed` when a newer program wrote the database, `corrupt` or `io` when it can't be read.
     package init(
@@ -33,14 +35,13 @@ package final class Metadata: Sendable {
         self.path = path
         do {
             var configuration = Configuration()
-            configuration.maximumReaderCount = readerCountMax
+            configuration.maximumReaderCount = 1
             configuration.label = "larder"
-            configuration.prepareDatabase { db in
-                // Bounded page caches, in KiB: they hold the indexes' pages; the operating system caches the rest of the file.
-                try db.execute(sql: "PRAGMA cache_size = -8192")
-            }
+            // Bounded, in KiB.
+            configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA cache_size = -8192") }
             pool = try DatabasePool(path: path, configuration: configuration)
             try Self.migrate(pool, path: path, migrations: migrations)
+            readers = try ReaderPool(path: path, count: readerCountMax)
             var plain = Configuration()
             plain.label = "larder.checkpointer"
             checkpointer = try DatabaseQueue(path: path, configuration: plain)
@@ -146,12 +147,7 @@ package final class Metadata: Sendable {
     /// Blocks: for threads of the file pool. Keep it well under a second.
     package func read<Value>(_ body: (MetadataSnapshot) throws -> Value) throws(StoreError) -> Value {
         do {
-            // The transaction is ours, as its statements stay prepared: GRDB's would be compiled for every read.
-            return try pool.unsafeRead { db in
-                try db.run("BEGIN")
-                defer { try? db.run("COMMIT") }
-                return try body(MetadataSnapshot(db))
-            }
+            return try readers.read { try body(MetadataSnapshot($0)) }
         } catch {
             throw StoreError(metadata: error, doing: "read")
         }
@@ -237,6 +233,7 @@ package final class Metadata: Sendable {
             _ = try? pool.writeWithoutTransaction { db in try db.checkpoint(.truncate) }
             try checkpointer.close()
             try logKeeper.close()
+            try readers.close()
             try pool.close()
         } catch {
             throw StoreError(metadata: error, doing: "close")

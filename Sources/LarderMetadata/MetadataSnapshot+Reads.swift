@@ -13,6 +13,8 @@ package struct FoundBlob: Sendable {
     package let isComplete: Bool
     /// Of an entry: when it was pushed; of a blob: when it was linked.
     package let pushedAt: Timestamp
+    /// Of a manifest.
+    package var manifest: ManifestFacts?
 }
 
 extension MetadataSnapshot {
@@ -25,7 +27,7 @@ extension MetadataSnapshot {
     package func find(_ name: StoredName, checkingQuarantine: Bool) throws -> FoundBlob? {
         switch name.item {
         case .blob(let digest):
-            if let sha256 = try sha256(of: digest) {
+            if let sha256 = try db.sha256(of: digest) {
                 try checkingQuarantine
                     ? findBlob(sha256, in: name.repository)
                     : findInlineBlob(sha256, in: name.repository) ?? findBlob(sha256, in: name.repository)
@@ -33,6 +35,8 @@ extension MetadataSnapshot {
                 nil
             }
         case .entry(let key): try findEntry(key, in: name.repository, checkingQuarantine: checkingQuarantine)
+        case .manifest(let digest): try findManifest(digest, in: name.repository)
+        case .tag(let tag): try findTag(tag, in: name.repository)
         }
     }
 
@@ -141,18 +145,6 @@ extension MetadataSnapshot {
         return isDamaged == nil ? found : nil
     }
 
-    /// The SHA-256 that an alias stands for.
-    private func sha256(of digest: Digest) throws -> Digest? {
-        guard digest.algorithm != .sha256 else { return digest }
-        return try db.first(
-            """
-            SELECT b.sha256 FROM digest d JOIN blob b ON b.id = d.blob_id WHERE d.algorithm = ? AND d.hash = ?
-            """,
-            .integer(Int64(digest.algorithm.rawValue)),
-            .digest(digest)
-        ) { try $0.digest(0) }
-    }
-
     /// Whether a repository has all of these blobs, sound and with the sizes named.
     package func hasAll(_ blobs: some Sequence<BlobDescriptor>, in repository: RepositoryID) throws -> Bool {
         for blob in blobs {
@@ -172,7 +164,7 @@ extension MetadataSnapshot {
 
     /// The row of a blob, linked anywhere or nowhere.
     package func blob(_ digest: Digest) throws -> BlobRow? {
-        guard let digest = try sha256(of: digest) else { return nil }
+        guard let digest = try db.sha256(of: digest) else { return nil }
         return try db.blobRow(digest)
     }
 

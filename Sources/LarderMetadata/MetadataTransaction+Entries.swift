@@ -85,7 +85,7 @@ extension MetadataTransaction {
         try db.linkedBlob(blob, in: repository)
     }
 
-    private func addReference(_ entry: Int64, _ repository: RepositoryID, blobID: Int64) throws {
+    func addReference(_ entry: Int64, _ repository: RepositoryID, blobID: Int64) throws {
         let before = changeCount
         try db.run(
             "INSERT OR IGNORE INTO reference (entry_id, blob_id) VALUES (?, ?)",
@@ -160,6 +160,7 @@ extension MetadataTransaction {
         }
         guard let entry else { return }
         charge(entry.repository, entries: -1)
+        try retireManifest(id, in: entry.repository)
         if let key = EntryKey(entry.key) {
             effects.changedNames.append(StoredName(repository: entry.repository, item: .entry(key)))
         }
@@ -204,15 +205,19 @@ extension MetadataTransaction {
             .integer(id),
             .integer(Int64(min(limit, 1 << 30)))
         ) { $0.integer(0) }
+        let isManifest = try db.first("SELECT 1 FROM manifest WHERE entry_id = ?", .integer(id)) { _ in true } ?? false
         for blobID in blobs {
             try db.run(
                 "DELETE FROM reference WHERE entry_id = ? AND blob_id = ?",
                 .integer(id),
                 .integer(blobID)
             )
+            if isManifest { try reviewChild(blobID: blobID, in: entry.repository) }
             try releaseLink(entry.repository, blobID: blobID, lastUsed: entry.lastUsed)
         }
         if blobs.count < limit {
+            if isManifest { try db.run("DELETE FROM manifest WHERE entry_id = ?", .integer(id)) }
+            try db.run("DELETE FROM review WHERE entry_id = ?", .integer(id))
             try db.run("DELETE FROM entry WHERE id = ?", .integer(id))
             try releaseLink(entry.repository, blobID: entry.blobID, lastUsed: entry.lastUsed)
         }

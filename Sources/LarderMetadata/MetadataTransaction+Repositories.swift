@@ -19,15 +19,19 @@ extension MetadataTransaction {
         }
         try db.run(
             """
-            INSERT INTO repository (name, kind, created_at, quota_bytes, quota_entries, validates_content)
-            VALUES (?, ?, ?, ?, ?, ?)
+            INSERT INTO repository (name, kind, created_at, quota_bytes, quota_entries, validates_content,
+                allows_sparse, has_immutable_tags, mutable_tags)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .text(name.text),
             .text(kind.rawValue),
             .integer(now.milliseconds),
             .optional(settings.quotaBytes?.bytes),
             .optional(settings.quotaEntries),
-            .flag(settings.validatesContent)
+            .flag(settings.validatesContent),
+            .flag(settings.allowsSparse),
+            .flag(settings.tagsAreImmutable),
+            .text(Self.text(of: settings.mutableTags))
         )
         return Repository(
             id: db.lastInsertedRowID,
@@ -43,13 +47,24 @@ extension MetadataTransaction {
     /// Replaces a repository's settings; nil when it is gone.
     package func setRepository(_ id: RepositoryID, settings: RepositorySettings) throws -> Repository? {
         try db.run(
-            "UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ? WHERE id = ?",
+            """
+            UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ?, allows_sparse = ?,
+                has_immutable_tags = ?, mutable_tags = ? WHERE id = ?
+            """,
             .optional(settings.quotaBytes?.bytes),
             .optional(settings.quotaEntries),
             .flag(settings.validatesContent),
+            .flag(settings.allowsSparse),
+            .flag(settings.tagsAreImmutable),
+            .text(Self.text(of: settings.mutableTags)),
             .integer(id)
         )
         return try db.repositories(where: "id = ?", .integer(id)).first
+    }
+
+    /// No tag has a space in it, and so no pattern.
+    private static func text(of patterns: [TagPattern]) -> String {
+        patterns.map(\.text).joined(separator: " ")
     }
 
     /// Frees a repository's name and marks it for removal in slices (`flushRepository`, then `dropRepository`).
@@ -101,7 +116,8 @@ extension Database {
     func repositories(where condition: String, _ value: SQLValue) throws -> [Repository] {
         try all(
             """
-            SELECT id, name, kind, created_at, quota_bytes, quota_entries, validates_content, used_bytes, entry_count
+            SELECT id, name, kind, created_at, quota_bytes, quota_entries, validates_content, used_bytes, entry_count,
+                allows_sparse, has_immutable_tags, mutable_tags
             FROM repository WHERE is_deleted = 0 AND \(condition)
             """,
             value
@@ -109,16 +125,20 @@ extension Database {
             guard let name = RepositoryName(row.text(1)), let kind = RepositoryKind(rawValue: row.text(2)) else {
                 throw StoreError.corrupt("repository \(row.integer(0)) has an invalid name or kind")
             }
+            var settings = RepositorySettings(
+                quotaBytes: row.optionalInteger(4).map { ByteCount($0) },
+                quotaEntries: row.optionalInteger(5),
+                validatesContent: row.flag(6)
+            )
+            settings.allowsSparse = row.flag(9)
+            settings.tagsAreImmutable = row.flag(10)
+            settings.mutableTags = row.text(11).split(separator: " ").compactMap { TagPattern($0) }
             return Repository(
                 id: row.integer(0),
                 name: name,
                 kind: kind,
                 createdAt: Timestamp(milliseconds: row.integer(3)),
-                settings: RepositorySettings(
-                    quotaBytes: row.optionalInteger(4).map { ByteCount($0) },
-                    quotaEntries: row.optionalInteger(5),
-                    validatesContent: row.flag(6)
-                ),
+                settings: settings,
                 usedBytes: row.integer(7),
                 entryCount: row.integer(8)
             )

@@ -1,10 +1,12 @@
 import APIAdapter
 import BazelHTTPAdapter
 import CcacheAdapter
+import Foundation
 import GradleAdapter
 import LarderHTTP
 import LarderStore
 import MavenAdapter
+import OCIAdapter
 import SccacheAdapter
 
 /// All adapters, in the order in which they are asked: those with a prefix of their own first, and Bazel's, which also
@@ -17,6 +19,7 @@ enum AdapterCatalog {
             SccacheAdapter(),
             GradleAdapter(),
             MavenAdapter(),
+            OCIAdapter(makeUploadID: { UUID().uuidString.lowercased() }),
             BazelHTTPAdapter(store: store),
         ])
     }

@@ -176,7 +176,7 @@ package struct LarderServer: Sendable {
             if store.directory.find(declared.name) == nil {
                 _ = try await store.createRepository(declared.name, kind: declared.kind, settings: declared.settings)
             } else {
-                _ = try await store.setRepository(declared.name) { $0 = declared.settings }
+                _ = try await store.setRepository(declared.name, declared.settings)
             }
         }
     }

@@ -101,6 +101,12 @@ package struct ServerSettings: Sendable {
         if let value = try reader.value(.scrubPeriod, duration, Duration.init(text:)) {
             store.scrubPeriod = value == .zero ? nil : value
         }
+        if let value = try reader.value(.uploadLifetime, duration, Duration.init(text:)) {
+            store.uploadLifetime = value
+        }
+        if let value = try reader.value(.unreferencedAge, duration, Duration.init(text:)) {
+            store.unreferencedAge = value
+        }
         return store
     }
 

@@ -82,6 +82,11 @@ package struct SettingSources: Sendable {
         }
     }
 
+    /// A plain value, or several with spaces between.
+    private static func text(_ value: Any) -> String {
+        (value as? [Any])?.compactMap(scalar).joined(separator: " ") ?? scalar(value) ?? ""
+    }
+
     private static func repositories(_ value: Any, path: String) throws(SettingError) -> [DeclaredRepository] {
         guard let fields = value as? [String: Any] else {
             throw SettingError("\(path): `repositories` needs `name:` lines with settings below each")
@@ -95,7 +100,10 @@ package struct SettingSources: Sendable {
             guard let settings = (value is NSNull ? [:] : value) as? [String: Any] else {
                 throw SettingError("\(place): expected settings as `name: value` lines")
             }
-            result.append(try DeclaredRepository(name, settings.mapValues { scalar($0) ?? "" }, place: place))
+            let fields = Dictionary(
+                uniqueKeysWithValues: settings.map { ($0, $0 == "mutable-tags" ? text($1) : scalar($1) ?? "") }
+            )
+            result.append(try DeclaredRepository(name, fields, place: place))
         }
         return result
     }
@@ -134,15 +142,29 @@ package struct DeclaredRepository: Sendable {
                     throw SettingError("\(place): quota-entries is a whole number")
                 }
                 settings.quotaEntries = value
-            case "validate":
-                guard let value = Bool(text) else { throw SettingError("\(place): validate is true or false") }
-                settings.validatesContent = value
+            case "validate": settings.validatesContent = try Self.flag(key, text, place)
+            case "allow-sparse": settings.allowsSparse = try Self.flag(key, text, place)
+            case "immutable-tags": settings.tagsAreImmutable = try Self.flag(key, text, place)
+            case "mutable-tags":
+                let patterns = text.split(separator: " ")
+                settings.mutableTags = patterns.compactMap { TagPattern($0) }
+                guard settings.mutableTags.count == patterns.count else {
+                    throw SettingError("\(place): mutable-tags are patterns such as [latest, pr-*]")
+                }
             default:
-                throw SettingError("\(place): unknown setting `\(key)`; known: kind, quota, quota-entries, validate")
+                throw SettingError(
+                    "\(place): unknown setting `\(key)`; known: kind, quota, quota-entries, validate, allow-sparse, "
+                        + "immutable-tags, mutable-tags"
+                )
             }
         }
         self.name = name
         self.kind = kind
         self.settings = settings
+    }
+
+    private static func flag(_ key: String, _ text: String, _ place: String) throws(SettingError) -> Bool {
+        guard let value = Bool(text) else { throw SettingError("\(place): \(key) is true or false") }
+        return value
     }
 }

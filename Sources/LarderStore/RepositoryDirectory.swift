@@ -7,6 +7,7 @@ package final class RepositoryDirectory: Sendable {
     private struct State {
         var byID: [RepositoryID: Repository] = [:]
         var idByName: [RepositoryName: RepositoryID] = [:]
+        var sortedNames: [RepositoryKind: [RepositoryName]] = [:]
     }
 
     private let state: Mutex<State>
@@ -30,6 +31,13 @@ package final class RepositoryDirectory: Sendable {
         state.withLock { $0.idByName[name] }
     }
 
+    /// The number of a repository of a kind; nil when there is none, or it is of another.
+    package func id(of name: RepositoryName, kind: RepositoryKind) -> RepositoryID? {
+        state.withLock { state in
+            state.idByName[name].flatMap { state.byID[$0]?.kind == kind ? $0 : nil }
+        }
+    }
+
     /// The repository of a number; nil when it was removed.
     package func find(_ id: RepositoryID) -> Repository? {
         state.withLock { $0.byID[id] }
@@ -40,6 +48,24 @@ package final class RepositoryDirectory: Sendable {
         state.withLock { Array($0.byID.values) }.sorted { $0.name.text < $1.name.text }
     }
 
+    /// Names of one kind behind a text, in the order of their bytes.
+    ///
+    /// Sorts only after a repository came or went.
+    package func names(of kind: RepositoryKind, after last: String, atMost limit: Int) -> [RepositoryName] {
+        let all = state.withLock { state in
+            if let sorted = state.sortedNames[kind] { return sorted }
+            let sorted = state.byID.values.filter { $0.kind == kind }.map(\.name).sorted { $0.text < $1.text }
+            state.sortedNames[kind] = sorted
+            return sorted
+        }
+        var (low, high) = (0, all.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if all[middle].text > last { high = middle } else { low = middle + 1 }
+        }
+        return Array(all[low...].prefix(limit))
+    }
+
     package var count: Int { state.withLock { $0.byID.count } }
 
     func insert(_ repository: Repository) {
@@ -47,6 +73,7 @@ package final class RepositoryDirectory: Sendable {
             guard state.byID[repository.id] == nil else { return }
             state.byID[repository.id] = repository
             state.idByName[repository.name] = repository.id
+            state.sortedNames[repository.kind] = nil
         }
     }
 
@@ -58,6 +85,7 @@ package final class RepositoryDirectory: Sendable {
         state.withLock { state in
             guard let repository = state.byID.removeValue(forKey: id) else { return }
             state.idByName[repository.name] = nil
+            state.sortedNames[repository.kind] = nil
         }
     }
 

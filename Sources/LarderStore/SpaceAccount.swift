@@ -70,6 +70,11 @@ package final class SpaceAccount: Sendable {
         }
     }
 
+    /// Reserves bytes whether or not there is room for them.
+    func take(_ byteCount: Int64) {
+        balance.withLock { $0.reserved += byteCount }
+    }
+
     /// Notes that reserved bytes reached the disk.
     func noteWritten(_ byteCount: Int64) {
         balance.withLock { balance in

@@ -10,7 +10,7 @@ extension Store {
     ///
     /// Never blocks: for event loops.
     package func lookUp(_ name: StoredName) -> StoredContent? {
-        if name.item == .blob(.emptySHA256) { return .empty }
+        if isAlwaysThere(name) { return .empty }
         guard let content = hotSet.find(name), noteUse(of: content, name: name) else { return nil }
         return content
     }
@@ -37,7 +37,7 @@ extension Store {
         do {
             let found = try metadata.read { snapshot in
                 try names.map {
-                    try $0.item == .blob(.emptySHA256) ? nil : snapshot.find($0, checkingQuarantine: isChecking)
+                    try isAlwaysThere($0) ? nil : snapshot.find($0, checkingQuarantine: isChecking)
                 }
             }
             return zip(names, zip(tickets, found)).map { name, read in
@@ -97,6 +97,11 @@ extension Store {
         return try await committer.commit { try $0.completeEntry(entry) }
     }
 
+    /// Whether a name is that of the empty blob in a cache, whose clients count on it; a registry has it when it was pushed.
+    private func isAlwaysThere(_ name: StoredName) -> Bool {
+        name.item == .blob(.emptySHA256) && directory.find(name.repository)?.kind == .cache
+    }
+
     /// Notes a hit where the stored time of use has grown old; false when it is being evicted: then it is a miss (U1).
     func noteUse(of content: StoredContent, name: StoredName) -> Bool {
         guard let used = content.used else { return true }
@@ -108,7 +113,7 @@ extension Store {
     }
 
     private func outcome(of name: StoredName, found: FoundBlob?, ticket: HotSet.Ticket) -> ReadOutcome {
-        if name.item == .blob(.emptySHA256) { return .found(.empty) }
+        if isAlwaysThere(name) { return .found(.empty) }
         guard let found else { return .miss }
         guard let body = body(of: found, name: name) else { return .miss }
         let content = StoredContent(
@@ -117,7 +122,8 @@ extension Store {
             pushedAt: found.pushedAt,
             body: body,
             used: found.used,
-            lastUsed: found.lastUsed
+            lastUsed: found.lastUsed,
+            manifest: found.manifest
         )
         guard noteUse(of: content, name: name) else { return .miss }
         if case .entry(let entry) = found.used, !found.isComplete { return .incomplete(entry: entry, content) }

@@ -20,16 +20,12 @@ extension Store {
     /// Replaces a repository's settings.
     package func setRepository(
         _ name: RepositoryName,
-        _ change: @Sendable (inout RepositorySettings) -> Void
+        _ settings: RepositorySettings
     ) async throws(StoreError) -> Repository {
         let repository = try repository(name)
-        var settings = repository.settings
-        change(&settings)
-        let new = settings
-        guard let changed = try await committer.commit({ try $0.setRepository(repository.id, settings: new) }) else {
-            throw .notFound("repository \(name)")
-        }
-        directory.update(repository.id, settings: new)
+        let changed = try await committer.commit { try $0.setRepository(repository.id, settings: settings) }
+        guard let changed else { throw .notFound("repository \(name)") }
+        directory.update(repository.id, settings: settings)
         evictor.wake()
         return changed
     }
@@ -55,6 +51,7 @@ extension Store {
         let repository = try repository(name)
         try await committer.commit { try $0.deleteRepository(repository.id) }
         directory.remove(repository.id)
+        discardUploads(in: repository.id)
         // What its readers would still find in memory.
         hotSet.removeAll()
         sweeper.wake()
@@ -68,11 +65,16 @@ extension Store {
         return repository
     }
 
-    /// The cache repository that a client writes to, created if the configuration allows it.
-    func repositoryForWriting(_ name: RepositoryName) async throws(StoreError) -> Repository {
-        if let repository = directory.find(name) { return repository }
+    /// The repository that a client writes to, created if the configuration allows it.
+    func repositoryForWriting(_ name: RepositoryName, kind: RepositoryKind) async throws(StoreError) -> Repository {
+        if let repository = directory.find(name) {
+            guard repository.kind == kind else {
+                throw .notAllowed("repository \(name) is a \(repository.kind.rawValue), not a \(kind.rawValue)")
+            }
+            return repository
+        }
         try checkCreation(of: name)
-        return try await create(name, kind: .cache, settings: RepositorySettings())
+        return try await create(name, kind: kind, settings: RepositorySettings())
     }
 
     /// - Throws: Why the first write may not create a repository.

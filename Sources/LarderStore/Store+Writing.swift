@@ -20,10 +20,13 @@ package struct WriteTarget: Sendable {
     package typealias Inspection = @Sendable (ByteBuffer) throws(StoreError) -> EntryReferences
 
     package let repository: RepositoryName
+    /// What kind the repository is, or becomes when the write creates it.
+    package let kind: RepositoryKind
     package let item: Item
 
-    package init(repository: RepositoryName, item: Item) {
+    package init(repository: RepositoryName, kind: RepositoryKind = .cache, item: Item) {
         self.repository = repository
+        self.kind = kind
         self.item = item
     }
 }
@@ -38,17 +41,28 @@ extension Store {
     ///
     /// Throws `tooLarge`, `noSpace`, `quotaExceeded`, `notFound`, `notAllowed`.
     package func admit(_ target: WriteTarget, length: Int64?) throws(StoreError) {
-        if let limit = sizeLimit(of: target), let length, length > limit.bytes { throw .tooLarge(limit: limit) }
-        let repository = directory.find(target.repository)
-        if let repository {
-            guard repository.kind == .cache else {
-                throw .notAllowed("repository \(repository.name) is a \(repository.kind.rawValue), not a cache")
+        try admit(target.repository, kind: target.kind, length: length, limit: sizeLimit(of: target))
+    }
+
+    /// The same for a write that is no blob and no entry, with the largest size that it may have.
+    package func admit(
+        _ name: RepositoryName,
+        kind: RepositoryKind,
+        length: Int64?,
+        limit: ByteCount?
+    ) throws(StoreError) {
+        if let limit, let length, length > limit.bytes { throw .tooLarge(limit: limit) }
+        if let repository = directory.find(name) {
+            guard repository.kind == kind else {
+                throw .notAllowed(
+                    "repository \(name) is a \(repository.kind.rawValue), not a \(kind.rawValue)"
+                )
             }
             if let quota = repository.settings.quotaBytes, let length, length > quota.bytes {
                 throw .quotaExceeded("repository \(repository.name) may hold \(quota)")
             }
         } else {
-            try checkCreation(of: target.repository)
+            try checkCreation(of: name)
         }
         guard let length else { return }
         let balance = account.current
@@ -75,7 +89,7 @@ extension Store {
     package func prepareSmall(_ target: WriteTarget, bytes: ByteBuffer) throws(StoreError) -> SmallWrite? {
         let size = Int64(bytes.readableBytes)
         guard size <= configuration.inlineLimit.bytes, let repository = directory.find(target.repository),
-            repository.kind == .cache, !repository.isOverQuota(bytes: size, entries: target.entryCount)
+            repository.kind == target.kind, !repository.isOverQuota(bytes: size, entries: target.entryCount)
         else { return nil }
         let write = try InlineWrite(target, bytes: bytes, repository: repository.id, clock: useClock)
         guard account.reserve(size) else { return nil }
@@ -119,7 +133,7 @@ extension Store {
         length: Int64?
     ) async throws where Body.Element == ByteBuffer {
         try admit(target, length: length)
-        let repository = try await repositoryForWriting(target.repository)
+        let repository = try await repositoryForWriting(target.repository, kind: target.kind)
         var iterator = body.makeAsyncIterator()
         let memoryLimit = isInspected(target) ? Self.inspectedSizeLimit.bytes : configuration.inlineLimit.bytes
         var head = ByteBuffer()
@@ -164,12 +178,13 @@ extension Store {
     /// Stores bytes that are in memory.
     package func put(_ target: WriteTarget, bytes: ByteBuffer) async throws {
         try admit(target, length: Int64(bytes.readableBytes))
-        try await put(target, bytes: bytes, repository: try await repositoryForWriting(target.repository))
+        let repository = try await repositoryForWriting(target.repository, kind: target.kind)
+        try await put(target, bytes: bytes, repository: repository)
     }
 
     /// Removes an entry; false when there was none.
     package func deleteEntry(_ key: EntryKey, in repository: RepositoryName) async throws(StoreError) -> Bool {
-        guard let id = directory.id(of: repository) else { return false }
+        guard let id = directory.id(of: repository, kind: .cache) else { return false }
         return try await committer.commit { try $0.deleteEntry(key, in: id) }
     }
 
@@ -217,7 +232,9 @@ extension Store {
         length: Int64?,
         repository: RepositoryID
     ) async throws -> BlobDescriptor? {
-        guard case .blob(let digest) = target.item, digest.algorithm == .sha256, let length else { return nil }
+        // In a registry a client may remove it while it is being sent again.
+        guard target.kind == .cache, case .blob(let digest) = target.item, digest.algorithm == .sha256, let length
+        else { return nil }
         let blob = BlobDescriptor(digest: digest, size: length)
         let clock = useClock
         return try await committer.commit { try $0.renewLink(blob, in: repository, clock: clock) } ? blob : nil
@@ -293,7 +310,7 @@ extension Store {
         }
     }
 
-    private func receive(
+    func receive(
         _ chunks: PrefixedChunks<some AsyncIteratorProtocol>,
         into upload: BlobUpload,
         length: Int64?,
@@ -329,7 +346,7 @@ extension Store {
     }
 
     /// Commits a write; what was reserved for it is used by it from then on.
-    private func commit<Value: Sendable>(
+    func commit<Value: Sendable>(
         _ reservation: Reservation,
         _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
     ) async throws(StoreError) -> Value {
@@ -362,76 +379,5 @@ extension Store {
     private func diskIsFull() {
         account.noteDiskFull()
         evictor.wake()
-    }
-}
-
-/// Bytes reserved for one upload, in its repository too; given back whatever happens.
-private final class Reservation: Sendable {
-    /// Reserved ahead of the bytes that arrived (design: 64 MiB at most).
-    private static let aheadBytes: Int64 = 8 << 20
-
-    private let store: Store
-    private let repository: RepositoryID
-    private let entries: Int64
-    private let taken = Atomic<Int64>(0)
-    private let written = Atomic<Int64>(0)
-
-    init(store: Store, repository: RepositoryID, entries: Int64) {
-        self.store = store
-        self.repository = repository
-        self.entries = entries
-    }
-
-    /// Makes sure that at least `received` bytes are reserved, and a bounded amount ahead.
-    func cover(_ received: Int64, of length: Int64?) async throws(StoreError) {
-        let held = bytes
-        guard received > held else { return }
-        let ahead = min(received + Self.aheadBytes, max(length ?? .max, received)) - held
-        // Room ahead is a convenience: it evicts nothing and refuses nobody.
-        if !isOverQuota(held + ahead), store.account.reserve(ahead) {
-            taken.wrappingAdd(ahead, ordering: .relaxed)
-        } else {
-            try await take(received - held)
-        }
-    }
-
-    /// Reserves bytes; waits for eviction when there is no room.
-    func take(_ byteCount: Int64) async throws(StoreError) {
-        let total = bytes + byteCount
-        for _ in 0..<8 {
-            if isOverQuota(total) {
-                try await store.evictor.waitForRoom(.repository(repository, bytes: total, entries: entries))
-            } else if store.account.reserve(byteCount) {
-                taken.wrappingAdd(byteCount, ordering: .relaxed)
-                return
-            } else {
-                try await store.evictor.waitForRoom(.store(bytes: byteCount))
-            }
-        }
-        throw .noSpace("other writes took the room that eviction made")
-    }
-
-    private func isOverQuota(_ byteCount: Int64) -> Bool {
-        store.directory.find(repository)?.isOverQuota(bytes: byteCount, entries: entries) ?? false
-    }
-
-    var bytes: Int64 { taken.load(ordering: .relaxed) }
-
-    var room: ReservedRoom { ReservedRoom(reserved: bytes, written: written.load(ordering: .relaxed)) }
-
-    func noteWritten(_ byteCount: Int64) {
-        written.wrappingAdd(byteCount, ordering: .relaxed)
-        store.account.noteWritten(byteCount)
-    }
-
-    /// The bytes are used by now, and no longer reserved.
-    func settle() {
-        taken.store(0, ordering: .relaxed)
-        written.store(0, ordering: .relaxed)
-    }
-
-    func release() {
-        store.account.release(room)
-        settle()
     }
 }

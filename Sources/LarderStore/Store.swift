@@ -24,6 +24,8 @@ package final class Store: Sendable {
     let uses: UseTracker
     let sweeper: Sweeper
     let scrubber: Scrubber
+    let registrySweeper: RegistrySweeper
+    let uploads = UploadSessions()
     let ballast: Ballast
     let now: TimeSource
     let logger: Logger
@@ -57,7 +59,9 @@ package final class Store: Sendable {
         let startCount = try metadata.recordStart()
         let blobs = BlobStore(root: folder.path, files: files, firstGeneration: startCount << 40)
         self.blobs = blobs
-        try Self.discardLeftovers(of: blobs, metadata: metadata, logger: logger)
+        let openUploads = try metadata.read { try $0.uploads() }
+        try Self.discardLeftovers(of: blobs, metadata: metadata, keeping: openUploads, logger: logger)
+        _ = try metadata.write { try $0.abandonPendingManifests() }
         let (repositories, account, quarantined) = try metadata.read { snapshot in
             (try snapshot.repositories(), try snapshot.account(), try snapshot.quarantinedCount())
         }
@@ -113,7 +117,25 @@ package final class Store: Sendable {
             period: configuration.scrubPeriod,
             logger: logger
         )
+        let box = aftermath
+        registrySweeper = RegistrySweeper(
+            metadata: metadata,
+            committer: committer,
+            directory: directory,
+            sweeper: sweeper,
+            uses: uses,
+            pool: pool,
+            grace: configuration.unreferencedAge,
+            now: now,
+            logger: logger
+        ) {
+            box.store?.expireUploads()
+        }
         aftermath.connect(self)
+        for row in openUploads {
+            let reservation = Reservation(store: self, repository: row.repository, entries: 0)
+            _ = uploads.insert(UploadSession(row, reservation: reservation))
+        }
         // What an earlier process could not finish.
         let isUnfinished = try metadata.read { snapshot in
             let hasRemovals = try !snapshot.removals(atMost: 1).isEmpty
@@ -125,12 +147,14 @@ package final class Store: Sendable {
 
     /// The background work, in the order in which it is to be started; it is to be stopped in the reverse order, after
     /// the listeners.
-    package var services: [any Service] { [committer, sweeper, evictor, scrubber] }
+    package var services: [any Service] { [committer, sweeper, evictor, scrubber, registrySweeper] }
 
     /// Closes the database.
     ///
     /// To be called when the services have ended. Blocks.
     package func close() throws(StoreError) {
+        // Sessions hold the store.
+        uploads.removeAll()
         try metadata.close()
     }
 
@@ -147,9 +171,11 @@ package final class Store: Sendable {
     private static func discardLeftovers(
         of blobs: BlobStore,
         metadata: Metadata,
+        keeping uploads: [UploadRow],
         logger: Logger
     ) throws(StoreError) {
-        let leftovers = try blobs.leftovers()
+        let kept = Set(uploads.compactMap(\.fileName))
+        let leftovers = try blobs.leftovers().filter { !kept.contains($0.name) }
         for leftover in leftovers {
             var hasRow = false
             if let blob = leftover.published {
@@ -168,7 +194,7 @@ private final class CommitAftermath: Sendable {
     private let directory: RepositoryDirectory
     private let account: SpaceAccount
     private let hotSet: HotSet
-    private let store = Mutex<WeakStore>(WeakStore())
+    private let box = Mutex<WeakStore>(WeakStore())
 
     private struct WeakStore: Sendable {
         weak var store: Store?
@@ -180,14 +206,16 @@ private final class CommitAftermath: Sendable {
         self.hotSet = hotSet
     }
 
+    var store: Store? { box.withLock { $0.store } }
+
     func connect(_ store: Store) {
-        self.store.withLock { $0.store = store }
+        box.withLock { $0.store = store }
     }
 
     func apply(_ effects: MetadataEffects, releasing room: ReservedRoom) {
         account.apply(usedBytes: effects.usedBytes, releasing: room)
         directory.apply(effects.repositories)
-        let store = store.withLock { $0.store }
+        let store = store
         if let count = effects.quarantinedCount {
             // Entries that name the blob must miss at once, and which those are is not known here.
             store?.quarantinedCount.store(count, ordering: .releasing)

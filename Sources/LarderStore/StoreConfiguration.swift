@@ -32,6 +32,10 @@ package struct StoreConfiguration: Sendable {
     package var implicitRepositoriesMax: Int
     /// Whether a cache repository is created by the first write to it.
     package var createsOnWrite: Bool
+    /// A resumable upload is given up when nothing was sent for so long.
+    package var uploadLifetime: Duration
+    /// What no manifest of a registry refers to stays for so long after it was pushed, pulled or asked for.
+    package var unreferencedAge: Duration
     /// Threads for blocking work.
     package var fileThreadCount: Int
     /// Database connections for reading.
@@ -50,8 +54,10 @@ package struct StoreConfiguration: Sendable {
         highWatermark = 95
         lowWatermark = 90
         queueLengthMax = 4096
-        implicitRepositoriesMax = 10_000
+        implicitRepositoriesMax = 100_000
         createsOnWrite = true
+        uploadLifetime = .seconds(24 * 3600)
+        unreferencedAge = .seconds(24 * 3600)
         fileThreadCount = 8
         databaseReaderCount = 4
         scrubPeriod = .seconds(14 * 24 * 3600)

@@ -18,8 +18,10 @@ package struct StoredContent: Sendable {
     /// The row whose last use a hit renews; nil for what is in no row.
     let used: UsedRow?
     var lastUsed: Timestamp
+    /// Of a manifest: what its answer tells beside its bytes.
+    package var manifest: ManifestFacts?
 
-    /// The empty blob, which every repository has.
+    /// The empty blob, which every cache has.
     package static let empty = StoredContent(
         digest: .emptySHA256,
         size: 0,

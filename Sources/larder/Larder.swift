@@ -18,7 +18,7 @@ struct Larder: AsyncParsableCommand {
             """,
         version: larderVersion,
         subcommands: [
-            Serve.self, Status.self, Check.self, Compact.self, Repo.self, Config.self, Setup.self,
+            Serve.self, Status.self, Check.self, Compact.self, Repo.self, Image.self, Config.self, Setup.self,
         ],
     )
 }

@@ -11,6 +11,7 @@ struct Repo: AsyncParsableCommand {
               larder repo ls
               larder repo create android --quota 50GiB
               larder repo set android --quota none --validate false
+              larder repo create team/app --kind registry --immutable-tags true --mutable-tag latest --mutable-tag 'pr-*'
               larder repo flush android
             """,
         subcommands: [List.self, Show.self, Create.self, Set.self, Flush.self, Remove.self],
@@ -27,8 +28,23 @@ struct Repo: AsyncParsableCommand {
         @Option(help: "Whether the content of entries is checked (Bazel's action results): true or false.")
         var validate: Bool?
 
+        @Option(help: "Of a registry: whether manifests may name content that is not there: true or false.")
+        var allowSparse: Bool?
+
+        @Option(help: "Of a registry: whether a tag stays with the image that it was given to first: true or false.")
+        var immutableTags: Bool?
+
+        @Option(
+            name: .customLong("mutable-tag"),
+            help: "Of a registry: a tag, or a pattern with *, that moves nevertheless; several times; none: no tag."
+        )
+        var mutableTags: [String] = []
+
         func change(kind: String? = nil) throws -> RepositoryChangeMessage {
             var change = RepositoryChangeMessage(kind: kind, validatesContent: validate)
+            change.allowsSparse = allowSparse
+            change.tagsAreImmutable = immutableTags
+            if !mutableTags.isEmpty { change.mutableTags = mutableTags.filter { $0 != "none" } }
             if let quota {
                 guard let count = quota == "none" ? ByteCount(-1) : ByteCount(quota) else {
                     throw ValidationError("--quota is a size such as 50GiB, or none")
@@ -84,7 +100,11 @@ struct Repo: AsyncParsableCommand {
                 print("size      \(ByteCount(repository.usedBytes))")
                 print("entries   \(repository.entryCount)")
                 print("quota     \(quota(of: repository))")
-                print("validate  \(repository.validatesContent)")
+                guard repository.kind == "registry" else { return print("validate  \(repository.validatesContent)") }
+                let movable = repository.mutableTags.joined(separator: " ")
+                print("sparse    \(repository.allowsSparse)")
+                print("tags      \(repository.tagsAreImmutable ? "immutable" : "movable")", terminator: "")
+                print(repository.tagsAreImmutable && !movable.isEmpty ? ", but for \(movable)" : "")
             }
         }
     }
@@ -112,7 +132,11 @@ struct Repo: AsyncParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Change a repository's settings.",
-            discussion: "Example:\n  larder repo set android --quota none --validate false"
+            discussion: """
+                Examples:
+                  larder repo set android --quota none --validate false
+                  larder repo set team/app --immutable-tags true --mutable-tag latest
+                """
         )
         @OptionGroup var location: ServerLocation
         @Argument(help: "Its name.") var name: String

@@ -17,6 +17,8 @@ struct ServerOptions: ParsableArguments {
     @Option(help: help(.lastUsePrecision)) var lastUsePrecision: String?
     @Option(help: help(.createOnWrite)) var createOnWrite: String?
     @Option(help: help(.scrubPeriod)) var scrubPeriod: String?
+    @Option(help: help(.uploadLifetime)) var uploadLifetime: String?
+    @Option(help: help(.unreferencedAge)) var unreferencedAge: String?
     @Option(help: help(.allowAnonymous)) var allowAnonymous: String?
     @Option(help: help(.host)) var host: String?
     @Option(help: help(.maxConnections)) var maxConnections: String?
@@ -38,8 +40,9 @@ struct ServerOptions: ParsableArguments {
             .dataDir: dataDir, .listen: listen, .maxSize: maxSize, .minFreeDisk: minFreeDisk,
             .maxBlobSize: maxBlobSize, .inlineLimit: inlineLimit, .hotSetSize: hotSetSize,
             .guaranteedAge: guaranteedAge, .lastUsePrecision: lastUsePrecision, .createOnWrite: createOnWrite,
-            .scrubPeriod: scrubPeriod, .allowAnonymous: allowAnonymous, .host: host,
-            .maxConnections: maxConnections, .headTimeout: headTimeout, .idleTimeout: idleTimeout,
+            .scrubPeriod: scrubPeriod, .uploadLifetime: uploadLifetime, .unreferencedAge: unreferencedAge,
+            .allowAnonymous: allowAnonymous, .host: host, .maxConnections: maxConnections, .headTimeout: headTimeout,
+            .idleTimeout: idleTimeout,
             .stallTimeout: stallTimeout, .shutdownGrace: shutdownGrace, .logLevel: logLevel, .logFormat: logFormat,
             .accessLog: accessLog ? "true" : nil,
         ]

@@ -9,10 +9,12 @@ import threading
 import time
 
 from drivers import WRK_THREADS, curl_put, exchange, get_and_drop, in_parallel, put, wrk
-from servers import GIB, KIB, MIB, Bodies, RowFailed, Server, say, start_larder, start_nginx
+from images import IMAGE_NAMES, Image, ImageRows
+from servers import GIB, KIB, MIB, Bodies, RowFailed, Server, say, start_docker_registry, start_larder, start_nginx
 from table import Line, shown
 
-NAMES = ["get-small", "get-wide", "put-small", "get-large", "put-large", "start", "memory"]  # in the order they run in
+CACHE_NAMES = ["get-small", "get-wide", "put-small", "get-large", "put-large"]
+NAMES = [*CACHE_NAMES, *IMAGE_NAMES, "start", "memory"]  # in the order they run in
 SMALL, SMALL_CONNECTIONS = 4 * KIB, 32
 NARROW, WIDE = 10_000, 160_000  # blobs; at 4 KiB each the second is ten times the hot set
 LARGE, LARGE_BLOBS = 100 * MIB, 8
@@ -24,32 +26,41 @@ CREATION_ATTEMPTS = 14  # half a minute each
 PUTS_PER_SECOND = 80_000  # so many bodies are prepared per second of a run; no server here takes more
 
 
-class Benchmark:
+class Benchmark(ImageRows):
     def __init__(self, options, work, cleanup):
         self.options, self.work, self.cleanup = options, work, cleanup
         self.lines, self.busiest = [], 0.0
-        self.small = Bodies(options.seed, SMALL)
+        self.small, self.image = Bodies(options.seed, SMALL), Image(options.seed)
         self.fresh = itertools.count(1 << 24)  # numbers of large bodies
         self.next_small = 1 << 24  # below are the bodies that the GET rows read
-        self.servers = []
-        if {"get-small", "get-wide", "put-small", "get-large", "put-large"} & set(options.rows):
+        self.servers, self.caches, self.registries = [], [], []  # all, and those that a row of the kind measures
+        if {*CACHE_NAMES, *IMAGE_NAMES} & set(options.rows):
             self.start_servers()
         if options.binary:
             self.subject = "larder"
+        elif options.server:
+            self.subject = options.server[0][0]
         else:
-            self.subject = options.server[0][0] if options.server else "nginx"
+            self.subject = "docker-registry" if options.skip_nginx else "nginx"
 
     def start_servers(self):
         if not self.options.skip_nginx:
-            self.nginx = self.started(start_nginx(self.work / "nginx"))
-            self.nginx.wait_until_ready("/", range(200, 500))
-            self.servers.append(self.nginx)
+            nginx = self.started(start_nginx(self.work / "nginx"))
+            nginx.wait_until_ready("/", range(200, 500))
+            self.caches.append(nginx)
+        if not self.options.skip_docker_registry:
+            registry = self.started(start_docker_registry(self.work / "docker-registry"))
+            registry.wait_until_ready("/v2/", [200])
+            self.registries.append(registry)
+        self.servers = [*self.caches, *self.registries]
+        shared = [Server(name, url) for name, url in self.options.server]
         if self.options.binary:
             larder = self.started(start_larder(self.options.binary, self.work / "larder", self.work / "larder.log",
                                                self.options.larder_flags))
             larder.wait_until_ready("/healthz", [200])
-            self.servers.append(larder)
-        self.servers += [Server(name, url) for name, url in self.options.server]
+            shared.insert(0, larder)
+        for servers in (self.servers, self.caches, self.registries):
+            servers += shared
 
     def started(self, server):
         self.cleanup.callback(server.stop)
@@ -61,7 +72,7 @@ class Benchmark:
             server.stop()
             if server.folder:
                 shutil.rmtree(server.folder, ignore_errors=True)
-        self.servers = []
+        self.servers, self.caches, self.registries = [], [], []
 
     def alternate(self, line, contenders, measure, writes=0):
         """Runs measure(run, contender) in turn for each contender, as often as asked for.
@@ -94,12 +105,11 @@ class Benchmark:
                 file.write(piece)
         scratch.unlink()
 
-    def wait_for_quick_creation(self):
-        """Waits until files can be created at a normal rate.
+    def wait_for_quick_creation(self, folder):
+        """Waits until files can be created at a normal rate in the folder where a server creates its own.
 
         ext4 without a journal looks at every inode that was freed in the last minutes before it creates a file; a large
         store that was removed just before makes that a hundred times as slow."""
-        folder = self.work / "nginx/temporary"  # where nginx creates its files
         for attempt in range(CREATION_ATTEMPTS):
             begin = time.monotonic()
             for number in range(500):
@@ -112,7 +122,7 @@ class Benchmark:
         say("creating files stays slow; measuring nevertheless")
 
     def everyone(self):
-        return {server.name: server for server in self.servers}
+        return {server.name: server for server in self.caches}
 
     def counted(self, figures):
         self.busiest = max(self.busiest, figures["busy"])
@@ -158,7 +168,7 @@ class Benchmark:
         filler.write_bytes(self.small.filler)
         prepared = []
         if not self.options.skip_nginx:
-            self.wait_for_quick_creation()
+            self.wait_for_quick_creation(self.work / "nginx/temporary")
 
         def measure(run, server):
             if run == len(prepared):
@@ -229,7 +239,7 @@ class Benchmark:
 
         for connections, puts in LARGE_PUTS.items():
             contenders = {}
-            for server in self.servers:
+            for server in self.caches:
                 contenders[server.name] = (server, False)
                 if server.name == "nginx":
                     contenders["nginx+sync"] = (server, True)

@@ -1,6 +1,7 @@
 """What is measured: bodies to store, and the servers that store them."""
 
 import contextlib
+import copy
 import hashlib
 import http.client
 import os
@@ -59,20 +60,28 @@ class Bodies:
 
 
 class Server:
-    """Something that takes PUT and GET on <base>/cas/<digest>."""
+    """Something that takes PUT and GET on <base>/cas/<digest>, or is an OCI registry on <base>/v2/, or both."""
 
     def __init__(self, name, base, process=None, log=None, folder=None):
         address = urllib.parse.urlsplit(base)
         self.name, self.process, self.log, self.folder = name, process, log, folder
         self.host, self.port = address.hostname, address.port or 80
         self.authority = f"{self.host}:{self.port}"
-        self.prefix = address.path.rstrip("/") + "/cas/"
+        self.base = address.path.rstrip("/")
+        self.prefix = self.base + "/cas/"
         self.loaded = 0  # small bodies that are in the store
         self.large = []  # numbers of the large bodies that are in the store
+        self.repositories = set()  # those of the registry that hold what their row needs
 
     @property
     def url(self):
         return f"http://{self.authority}{self.prefix}"
+
+    def blobs(self, repository):
+        """The same server seen as one that has the blobs of a repository of its registry on <prefix><digest>."""
+        view = copy.copy(self)
+        view.prefix = f"{self.base}/v2/{repository}/blobs/sha256:"
+        return view
 
     def connect(self):
         connection = socket.create_connection((self.host, self.port), timeout=PATIENCE)
@@ -83,15 +92,28 @@ class Server:
         fields = "" if length is None else f"Content-Length: {length}\r\n"
         return f"{method} {self.prefix}{digest} HTTP/1.1\r\nHost: {self.authority}\r\n{fields}\r\n".encode()
 
+    def client(self):
+        """A connection that understands every kind of answer, closed at the end of its `with`."""
+        return contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE))
+
     def get(self, path):
         """The status and body of one GET on a connection of its own."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=PATIENCE)
-        try:
+        with self.client() as connection:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read()
-        finally:
-            connection.close()
+
+    def ask(self, connection, wanted, method, path, body=None, fields=()):
+        """One request on what client() gave, which must be answered with status `wanted`; the answer's fields, body."""
+        try:
+            connection.request(method, path, body, dict(fields))
+            answer = connection.getresponse()
+            content = answer.read()
+        except http.client.HTTPException as error:
+            raise RowFailed(f"{self.name}: {method} {path}: {error!r}") from None
+        if answer.status != wanted:
+            raise RowFailed(f"{self.name} answered {method} {path} with {answer.status}: {content[:200]}")
+        return answer.headers, content
 
     def verify(self, bodies, numbers):
         """Reads blobs back and compares every byte (by digest)."""
@@ -205,3 +227,26 @@ def start_nginx(folder):
     log = folder / "error.log"
     process = subprocess.Popen(["nginx", "-c", str(configuration), "-e", str(log)], stdin=subprocess.DEVNULL)
     return Server("nginx", f"http://127.0.0.1:{port}", process, log, folder / "root")
+
+
+DOCKER_REGISTRY = """version: 0.1
+log: {{ level: error, accesslog: {{ disabled: true }} }}
+storage:
+  filesystem: {{ rootdirectory: {folder}/store }}
+  cache: {{ blobdescriptor: inmemory }}
+  delete: {{ enabled: true }}
+  maintenance: {{ uploadpurging: {{ enabled: false }} }}
+http: {{ addr: "127.0.0.1:{port}", secret: benchmark }}
+"""
+
+
+def start_docker_registry(folder):
+    folder.mkdir(parents=True)
+    port = free_port()
+    configuration, log = folder / "config.yml", folder / "log"
+    configuration.write_text(DOCKER_REGISTRY.format(folder=folder, port=port))
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("REGISTRY_")}
+    with open(log, "ab") as output:
+        process = subprocess.Popen(["docker-registry", "serve", configuration], stdin=subprocess.DEVNULL,
+                                   stdout=output, stderr=output, env=environment)
+    return Server("docker-registry", f"http://127.0.0.1:{port}", process, log, folder / "store")

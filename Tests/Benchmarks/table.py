@@ -5,6 +5,8 @@ import json
 import os
 import statistics
 
+DECIMALS = {"s": 3, "ms": 2}  # none for other units
+
 
 @dataclasses.dataclass
 class Line:
@@ -37,10 +39,11 @@ class Line:
             return "-"
         return "ok" if all(ratio >= factor for ratio, factor in ratios) else "MISS"
 
+
 def shown(figure, unit):
     if figure is None:
         return "-"
-    number = f"{figure:.3f}" if unit == "s" else f"{figure:,.0f}"
+    number = f"{figure:,.{DECIMALS.get(unit, 0)}f}"
     return number + unit if unit.startswith("/") else f"{number} {unit}"
 
 
@@ -53,15 +56,16 @@ def spread(line, name):
 
 
 def table(lines, subject, others):
-    """The lines as text in columns. A server beside the two has its ratio to nginx in brackets."""
+    """The lines as text in columns. A server beside the two has its ratio to the first one wanted in brackets."""
     header = ["row", subject, *others, "ratio", "wanted", "", "spread"]
     rows = []
     for line in lines:
         cells = [line.label, shown(line.median(subject), line.unit)]
+        marks = [other for other, _ in line.wanted]
         for other in others:
-            ratio = line.ratio(other, "nginx") if not other.startswith("nginx") else None
+            ratio = line.ratio(other, marks[0]) if marks and other not in marks else None
             cells.append(shown(line.median(other), line.unit) + (f" ({ratio:.2f})" if ratio else ""))
-        ratios = [line.ratio(subject, other) for other, _ in line.wanted]
+        ratios = [line.ratio(subject, other) for other in marks]
         cells.append(" / ".join("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios) or "-")
         at_most = "-" if line.limit is None else f"≤ {shown(line.limit, line.unit)}"
         cells.append(" / ".join(f"≥ {factor}" for _, factor in line.wanted) or at_most)
@@ -79,9 +83,10 @@ def report(benchmark):
     options, lines = benchmark.options, benchmark.lines
     names = dict.fromkeys(name for line in lines for name in line.figures)
     others = [name for name in names if name != benchmark.subject]
-    others.sort(key=lambda name: not name.startswith("nginx"))
-    print(f"{os.cpu_count()} cores, medians of {options.runs} alternating runs, ratio of medians to nginx"
-          f"{' / nginx+sync' if 'nginx+sync' in names else ''}")
+    others.sort(key=lambda name: (not name.startswith("nginx"), name != "docker-registry"))
+    marks = dict.fromkeys(" / ".join(other for other, _ in line.wanted if other in names) for line in lines)
+    print(f"{os.cpu_count()} cores, medians of {options.runs} alternating runs, ratio of medians to"
+          f" {', '.join(filter(None, marks)) or 'nothing'}")
     print(table(lines, benchmark.subject, others))
     for line in lines:
         for name, figures in line.figures.items():

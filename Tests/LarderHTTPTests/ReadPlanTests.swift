@@ -97,9 +97,9 @@ import Testing
 
     /// Section 14.2: a server ignores ranges of other units and those that it can't make sense of.
     @Test(arguments: [
-        "", "bytes", "bytes=", "bytes= ", "bytes=-", "bytes=a-b", "bytes=1", "bytes=1-2-3", "bytes=5-2", "bytes=--1",
+        "", "bytes", "bytes=", "bytes= ", "bytes=-", "bytes=a-b", "bytes=1", "bytes=1-2-3", "bytes=--1",
         "bytes=1--2", "bytes=+1-2", "bytes=1-+2", "bytes=0x1-2", "bytes=1.0-2", "bytes=1-2;3-4", "bytes=1-2,x",
-        "bytes=0-1,5-2", "bytes:0-1", "bytes 0-1", "items=0-1", "byte=0-1", "bytess=0-1", "0-1", "bytes=１-２",
+        "bytes:0-1", "bytes 0-1", "items=0-1", "byte=0-1", "bytess=0-1", "0-1", "bytes=１-２",
         "bytes=-１",
     ])
     func brokenRangesAreIgnored(range: String) {

@@ -100,12 +100,12 @@ import Testing
     func olderDatabaseIsCopiedAndUpgraded(count: Int) async throws {
         try await withTemporaryFolder { folder in
             let path = "\(folder)/larder.sqlite"
-            let old = try Self.open(path, migrations: Array(Migrations.all.prefix(count)))
-            let name = try #require(RepositoryName("main"))
-            _ = try old.write { transaction in
-                try transaction.createRepository(name, kind: .cache, settings: RepositorySettings(), now: Self.now)
+            try Self.open(path, migrations: Array(Migrations.all.prefix(count))).close()
+            let queue = try DatabaseQueue(path: path)
+            try await queue.write { db in
+                try db.execute(sql: "INSERT INTO repository (name, kind, created_at) VALUES ('main', 'cache', 1)")
             }
-            try old.close()
+            try queue.close()
 
             let new = try Self.open(path)
             #expect(try new.read { try $0.repositories().map(\.name.text) } == ["main"])

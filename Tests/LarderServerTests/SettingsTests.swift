@@ -161,7 +161,8 @@ import Testing
         #expect(
             message.hasSuffix(
                 "known: data-dir, listen, max-size, min-free-disk, max-blob-size, inline-limit, hot-set-size, "
-                    + "guaranteed-age, last-use-precision, create-on-write, scrub-period, allow-anonymous, host, "
+                    + "guaranteed-age, last-use-precision, create-on-write, scrub-period, upload-lifetime, "
+                    + "unreferenced-age, allow-anonymous, host, "
                     + "max-connections, head-timeout, idle-timeout, stall-timeout, shutdown-grace, log-level, "
                     + "log-format, access-log, repositories"
             )
@@ -315,6 +316,8 @@ import Testing
         (.createOnWrite, "yes", "true or false"),
         (.createOnWrite, "True", "true or false"),
         (.scrubPeriod, "never", "a duration such as 3h, 15m or 30s"),
+        (.uploadLifetime, "a day", "a duration such as 3h, 15m or 30s"),
+        (.unreferencedAge, "-1h", "a duration such as 3h, 15m or 30s"),
         (.allowAnonymous, "true", "read or write"),
         (.allowAnonymous, "", "read or write"),
         (.maxConnections, "0", "a whole number from 1"),

@@ -67,6 +67,43 @@ private func create(_ text: String, in transaction: MetadataTransaction) throws 
     )
 }
 
+/// A database of its own, closed at the end.
+private func withMetadata(_ body: (Metadata) async throws -> Void) async throws {
+    try await withTemporaryFolder { folder in
+        let metadata = try Metadata(
+            path: "\(folder)/larder.sqlite",
+            readerCountMax: 1,
+            now: Timestamp(milliseconds: 0)
+        )
+        try await body(metadata)
+        try metadata.close()
+    }
+}
+
+extension Committer {
+    fileprivate convenience init(_ metadata: Metadata, synchronize: (@Sendable () throws -> Void)? = nil) {
+        self.init(
+            metadata: metadata,
+            walLengthMax: { .mebibytes(1) },
+            queueLengthMax: 10,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            synchronize: synchronize,
+            apply: { _, _ in }
+        )
+    }
+
+    /// Runs while the body does, and ends in order.
+    fileprivate func running(_ body: () async throws -> Void) async throws {
+        let group = ServiceGroup(configuration: .init(services: [.init(service: self)], logger: .init(label: "")))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            try await body()
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+        }
+    }
+}
+
 /// One writer, many requests: each gets its own answer, in order, after the commit and the invalidation.
 @Suite
 struct CommitterTests {
@@ -279,56 +316,28 @@ struct CommitterTests {
     /// As when another part of the server fails at the start.
     @Test
     func anEndBeforeTheBeginningIsAnEnd() async throws {
-        try await withTemporaryFolder { folder in
-            let metadata = try Metadata(
-                path: "\(folder)/larder.sqlite",
-                readerCountMax: 1,
-                now: Timestamp(milliseconds: 0)
-            )
+        try await withMetadata { metadata in
             for _ in 0..<200 {
-                let committer = Committer(
-                    metadata: metadata,
-                    walLengthMax: { .mebibytes(1) },
-                    queueLengthMax: 10,
-                    logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-                    apply: { _, _ in }
-                )
+                let committer = Committer(metadata)
                 let task = Task { try await committer.run() }
                 task.cancel()
                 _ = await task.result
                 await #expect(throws: StoreError.shuttingDown) { try await committer.commit { _ in } }
             }
-            try metadata.close()
         }
     }
 
     /// What the disk refused to sync may be lost however often it is tried again: nothing is promised any more.
     @Test
     func afterAFailedSyncNothingIsPromised() async throws {
-        try await withTemporaryFolder { folder in
-            let metadata = try Metadata(
-                path: "\(folder)/larder.sqlite",
-                readerCountMax: 1,
-                now: Timestamp(milliseconds: 0)
-            )
+        try await withMetadata { metadata in
             let mayFail = Switch()
-            let committer = Committer(
-                metadata: metadata,
-                walLengthMax: { .mebibytes(1) },
-                queueLengthMax: 10,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-                synchronize: {
-                    if mayFail.isOn { throw StoreError.io(operation: "sync", path: "log", code: 5) }
-                    try metadata.synchronize()
-                },
-                apply: { _, _ in }
-            )
+            let committer = Committer(metadata) {
+                if mayFail.isOn { throw StoreError.io(operation: "sync", path: "log", code: 5) }
+                try metadata.synchronize()
+            }
             let failure = StoreError.io(operation: "sync", path: "log", code: 5)
-            let group = ServiceGroup(
-                configuration: .init(services: [.init(service: committer)], logger: .init(label: ""))
-            )
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { try await group.run() }
+            try await committer.running {
                 try await committer.commit { try create("a", in: $0) }
                 mayFail.set(true)
                 // An operation that changes nothing needs no sync.
@@ -337,40 +346,21 @@ struct CommitterTests {
                 mayFail.set(false)
                 await #expect(throws: failure) { try await committer.commit { try create("c", in: $0) } }
                 await #expect(throws: failure) { try await committer.commit { _ in } }
-                await group.triggerGracefulShutdown()
-                try await tasks.waitForAll()
             }
             #expect(try metadata.read { try $0.repositories() }.map(\.name.text).sorted() == ["a", "b"])
-            try metadata.close()
         }
     }
 
     /// While the disk syncs, the next transaction is written; its operations are still answered after it, in order.
     @Test
     func answersWaitForTheirSync() async throws {
-        try await withTemporaryFolder { folder in
-            let metadata = try Metadata(
-                path: "\(folder)/larder.sqlite",
-                readerCountMax: 1,
-                now: Timestamp(milliseconds: 0)
-            )
+        try await withMetadata { metadata in
             let (gate, log) = (Gate(), Log())
-            let committer = Committer(
-                metadata: metadata,
-                walLengthMax: { .mebibytes(1) },
-                queueLengthMax: 10,
-                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-                synchronize: {
-                    gate.wait()
-                    log.add("sync")
-                },
-                apply: { _, _ in }
-            )
-            let group = ServiceGroup(
-                configuration: .init(services: [.init(service: committer)], logger: .init(label: ""))
-            )
-            try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { try await group.run() }
+            let committer = Committer(metadata) {
+                gate.wait()
+                log.add("sync")
+            }
+            try await committer.running {
                 for text in ["a", "b", "c"] {
                     let isQueued = committer.submit(
                         { try create(text, in: $0) },
@@ -390,10 +380,7 @@ struct CommitterTests {
                 #expect(log.all.filter { $0 != "sync" } == ["a", "b", "c"])
                 #expect(log.all.firstIndex(of: "a").map { $0 >= 1 } ?? false)
                 #expect((log.all.lastIndex(of: "sync") ?? 9) < (log.all.firstIndex(of: "c") ?? 0))
-                await group.triggerGracefulShutdown()
-                try await tasks.waitForAll()
             }
-            try metadata.close()
         }
     }
 }

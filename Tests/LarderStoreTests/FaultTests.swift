@@ -233,6 +233,16 @@ final class DyingFiles: BlobFiles {
         for name in names { try real.remove(name) }
     }
 
+    func openForWriting(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
+        try live("openForWriting", path)
+        return try real.openForWriting(path)
+    }
+
+    func truncate(_ file: Int32, to byteCount: Int64, path: String) throws(StoreError) {
+        try live("truncate", path)
+        try real.truncate(file, to: byteCount, path: path)
+    }
+
     private func live(_ call: String, _ path: String) throws(StoreError) {
         let isDead = state.withLock { state in
             if let rest = state.callsToLive {

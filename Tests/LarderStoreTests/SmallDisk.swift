@@ -25,6 +25,16 @@ final class SmallDisk: BlobFiles {
         return file
     }
 
+    func openForWriting(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
+        let open = try real.openForWriting(path)
+        if let open { paths.withLock { $0[open.file] = path } }
+        return open
+    }
+
+    func truncate(_ file: Int32, to byteCount: Int64, path: String) throws(StoreError) {
+        try real.truncate(file, to: byteCount, path: path)
+    }
+
     func write(
         _ bytes: UnsafeRawBufferPointer,
         to file: Int32,

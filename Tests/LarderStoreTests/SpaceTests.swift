@@ -274,7 +274,10 @@ struct SpaceTests {
         try await withStore(configuration) { harness in
             _ = try await harness.create("main")
             let digests = try await harness.fill(0..<6)
-            _ = try await harness.store.setRepository(try harness.name("main")) { $0.quotaBytes = ByteCount(40_000) }
+            _ = try await harness.store.setRepository(
+                try harness.name("main"),
+                RepositorySettings(quotaBytes: ByteCount(40_000))
+            )
             _ = try await harness.fill(6..<7)
             try await waitUntil("the quota holds") { try harness.repository().usedBytes <= 40_000 }
             #expect(try await harness.present(digests).contains(0) == false)

@@ -159,6 +159,8 @@ func caseName(_ error: StoreError?) -> String? {
     case .lengthMismatch: "lengthMismatch"
     case .tooLarge: "tooLarge"
     case .invalidContent: "invalidContent"
+    case .missingContent: "missingContent"
+    case .conditionFailed: "conditionFailed"
     case .noSpace: "noSpace"
     case .quotaExceeded: "quotaExceeded"
     case .notAllowed: "notAllowed"

@@ -14,6 +14,14 @@ final class UnreadableFiles: BlobFiles {
 
     func create(_ path: String) throws(StoreError) -> Int32 { try real.create(path) }
 
+    func openForWriting(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
+        try real.openForWriting(path)
+    }
+
+    func truncate(_ file: Int32, to byteCount: Int64, path: String) throws(StoreError) {
+        try real.truncate(file, to: byteCount, path: path)
+    }
+
     func write(
         _ bytes: UnsafeRawBufferPointer,
         to file: Int32,

@@ -68,6 +68,16 @@ package final class FaultyFiles: BlobFiles {
         return try real.create(path)
     }
 
+    package func openForWriting(_ path: String) throws(StoreError) -> (file: Int32, byteCount: Int64)? {
+        _ = try note("openForWriting", path)
+        return try real.openForWriting(path)
+    }
+
+    package func truncate(_ file: Int32, to byteCount: Int64, path: String) throws(StoreError) {
+        _ = try note("truncate", path)
+        try real.truncate(file, to: byteCount, path: path)
+    }
+
     package func write(
         _ bytes: UnsafeRawBufferPointer,
         to file: Int32,

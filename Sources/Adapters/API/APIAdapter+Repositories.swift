@@ -37,7 +37,7 @@ extension APIAdapter {
                 throw StoreError.malformed("kind: one of cache, registry, bucket")
             }
             var settings = RepositorySettings()
-            settings.apply(change)
+            try settings.apply(change)
             return try Self.json(
                 RepositoryMessage(try await store.createRepository(name, kind: kind, settings: settings)),
                 status: 201
@@ -45,7 +45,9 @@ extension APIAdapter {
         case .patch:
             let change = try await Self.change(request)
             if change.kind != nil { throw StoreError.notAllowed("a repository's kind can't be changed") }
-            return try Self.json(RepositoryMessage(try await store.setRepository(name) { $0.apply(change) }))
+            var settings = try store.repository(name).settings
+            try settings.apply(change)
+            return try Self.json(RepositoryMessage(try await store.setRepository(name, settings)))
         case .delete:
             try await store.removeRepository(name)
             return HTTPAnswer(204).response
@@ -75,15 +77,27 @@ extension RepositoryMessage {
             entryCount: repository.entryCount,
             quotaBytes: repository.settings.quotaBytes?.bytes,
             quotaEntries: repository.settings.quotaEntries,
-            validatesContent: repository.settings.validatesContent
+            validatesContent: repository.settings.validatesContent,
+            allowsSparse: repository.settings.allowsSparse,
+            tagsAreImmutable: repository.settings.tagsAreImmutable,
+            mutableTags: repository.settings.mutableTags.map(\.text)
         )
     }
 }
 
 extension RepositorySettings {
-    mutating func apply(_ change: RepositoryChangeMessage) {
+    /// - Throws: `malformed` for a pattern that matches no tag.
+    mutating func apply(_ change: RepositoryChangeMessage) throws(StoreError) {
         if let bytes = change.quotaBytes { quotaBytes = bytes < 0 ? nil : ByteCount(bytes) }
         if let entries = change.quotaEntries { quotaEntries = entries < 0 ? nil : entries }
         if let validates = change.validatesContent { validatesContent = validates }
+        if let allows = change.allowsSparse { allowsSparse = allows }
+        if let areImmutable = change.tagsAreImmutable { tagsAreImmutable = areImmutable }
+        if let patterns = change.mutableTags {
+            mutableTags = patterns.compactMap { TagPattern($0) }
+            guard mutableTags.count == patterns.count else {
+                throw .malformed("pattern of tags: letters, digits, . _ - and * for any run of characters")
+            }
+        }
     }
 }

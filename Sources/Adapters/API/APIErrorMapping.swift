@@ -5,7 +5,9 @@ extension HTTPAnswer {
     /// Failures of the API: a status, and a sentence in JSON.
     static func apiError(_ error: StoreError) -> HTTPAnswer {
         switch error {
-        case .malformed, .digestMismatch, .lengthMismatch, .invalidContent: APIAdapter.failure(400, "\(error)")
+        case .malformed, .digestMismatch, .lengthMismatch, .invalidContent, .missingContent:
+            APIAdapter.failure(400, "\(error)")
+        case .conditionFailed: APIAdapter.failure(412, "\(error)")
         case .notFound: APIAdapter.failure(404, "\(error)")
         case .tooLarge: APIAdapter.failure(413, "\(error)")
         case .noSpace, .quotaExceeded: APIAdapter.failure(507, "\(error)")

@@ -102,6 +102,10 @@ package struct RepositoryMessage: Codable, Sendable {
     package var quotaBytes: Int64?
     package var quotaEntries: Int64?
     package var validatesContent: Bool
+    package var allowsSparse: Bool
+    package var tagsAreImmutable: Bool
+    /// Patterns of tags that move nevertheless.
+    package var mutableTags: [String]
 
     package init(
         name: String,
@@ -111,7 +115,10 @@ package struct RepositoryMessage: Codable, Sendable {
         entryCount: Int64,
         quotaBytes: Int64?,
         quotaEntries: Int64?,
-        validatesContent: Bool
+        validatesContent: Bool,
+        allowsSparse: Bool,
+        tagsAreImmutable: Bool,
+        mutableTags: [String]
     ) {
         self.name = name
         self.kind = kind
@@ -121,6 +128,9 @@ package struct RepositoryMessage: Codable, Sendable {
         self.quotaBytes = quotaBytes
         self.quotaEntries = quotaEntries
         self.validatesContent = validatesContent
+        self.allowsSparse = allowsSparse
+        self.tagsAreImmutable = tagsAreImmutable
+        self.mutableTags = mutableTags
     }
 }
 
@@ -130,17 +140,26 @@ package struct RepositoryChangeMessage: Codable, Sendable {
     package var quotaBytes: Int64?
     package var quotaEntries: Int64?
     package var validatesContent: Bool?
+    package var allowsSparse: Bool?
+    package var tagsAreImmutable: Bool?
+    package var mutableTags: [String]?
 
     package init(
         kind: String? = nil,
         quotaBytes: Int64? = nil,
         quotaEntries: Int64? = nil,
-        validatesContent: Bool? = nil
+        validatesContent: Bool? = nil,
+        allowsSparse: Bool? = nil,
+        tagsAreImmutable: Bool? = nil,
+        mutableTags: [String]? = nil
     ) {
         self.kind = kind
         self.quotaBytes = quotaBytes
         self.quotaEntries = quotaEntries
         self.validatesContent = validatesContent
+        self.allowsSparse = allowsSparse
+        self.tagsAreImmutable = tagsAreImmutable
+        self.mutableTags = mutableTags
     }
 }
 

@@ -10,6 +10,8 @@ import LarderStore
 package struct GradleAdapter: HTTPAdapter {
     package let name = "gradle"
 
+    private static let form = ReadForm(contentType: "application/vnd.gradle.build-cache-artifact.v2")
+
     package init() {}
 
     package func route(_ line: RequestLine) -> HTTPRoute? {
@@ -20,7 +22,7 @@ package struct GradleAdapter: HTTPAdapter {
         return HTTPRoute(
             operation(line.method, line.segments[2]),
             repository: repository,
-            contentType: "application/vnd.gradle.build-cache-artifact.v2"
+            form: Self.form
         )
     }
 
@@ -41,7 +43,7 @@ package struct GradleAdapter: HTTPAdapter {
         case .write: HTTPAnswer(200, headers: [("X-Larder-Discarded", Self.reason(error))], bodyHandling: .discard)
         // A failed read is a miss: the task runs, and the cache stays on.
         case .read: .miss
-        case .delete, .custom, .refuse: .cacheError(error)
+        case .delete, .custom, .customWrite, .refuse: .cacheError(error)
         }
     }
 
@@ -50,10 +52,11 @@ package struct GradleAdapter: HTTPAdapter {
         switch error {
         case .malformed: "malformed"
         case .notFound: "no-repository"
-        case .digestMismatch, .lengthMismatch, .invalidContent: "broken-upload"
+        case .digestMismatch, .lengthMismatch, .invalidContent, .missingContent: "broken-upload"
         case .tooLarge: "too-large"
         case .noSpace: "no-space"
         case .quotaExceeded: "quota-exceeded"
+        case .conditionFailed: "condition-failed"
         case .notAllowed: "not-allowed"
         case .overloaded, .shuttingDown: "busy"
         case .io, .corrupt: "server-error"

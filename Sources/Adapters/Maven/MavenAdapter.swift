@@ -10,6 +10,8 @@ import LarderStore
 package struct MavenAdapter: HTTPAdapter {
     package let name = "maven"
 
+    private static let xml = ReadForm(contentType: "application/xml")
+
     package init() {}
 
     package func route(_ line: RequestLine) -> HTTPRoute? {
@@ -17,8 +19,8 @@ package struct MavenAdapter: HTTPAdapter {
         guard line.segments.count >= 2, let repository = RepositoryName(line.segments[1]) else {
             return HTTPRoute(.refuse(HTTPAnswer(400, "the path is /maven/REPOSITORY/…\n")))
         }
-        let type = line.segments.last?.hasSuffix(".xml") ?? false ? "application/xml" : "application/octet-stream"
-        return HTTPRoute(operation(line, repository), repository: repository, contentType: type)
+        let isXML = line.segments.last?.hasSuffix(".xml") ?? false
+        return HTTPRoute(operation(line, repository), repository: repository, form: isXML ? Self.xml : .plain)
     }
 
     private func operation(_ line: RequestLine, _ repository: RepositoryName) -> HTTPRoute.Operation {

@@ -1,0 +1,8 @@
+/// What a tag must be before it is set (RFC 9110, section 13, with the manifest's digest as entity tag).
+package enum TagCondition: Hashable, Sendable {
+    case none
+    /// There must be no such tag (`If-None-Match: *`).
+    case isAbsent
+    /// It must name one of these digests (`If-Match`).
+    case names([String])
+}

@@ -1,0 +1,367 @@
+import GRDB
+package import LarderCore
+
+/// A manifest that was pushed, for its rows.
+package struct NewManifest: Sendable {
+    /// The manifest's own bytes.
+    package let value: UploadedBlob
+    package let mediaType: String
+    /// The digest under which it was pushed.
+    package let digest: Digest
+    /// Content that must be there: configuration and layers.
+    package let content: [BlobDescriptor]
+    /// Manifests that must be there.
+    package let children: [BlobDescriptor]
+    package let subject: Digest?
+    /// Its descriptor in the list of its subject's referrers, as JSON.
+    package let referrer: String?
+    /// Whether it may name content that is not there.
+    package let isSparse: Bool
+
+    package init(
+        value: UploadedBlob,
+        manifest: Manifest,
+        digest: Digest,
+        isSparse: Bool
+    ) {
+        self.value = value
+        self.digest = digest
+        self.isSparse = isSparse
+        mediaType = manifest.mediaType
+        content = manifest.blobReferences.map { BlobDescriptor(digest: $0.digest, size: $0.size) }
+        children = manifest.manifests.map { BlobDescriptor(digest: $0.digest, size: $0.size) }
+        subject = manifest.subject?.digest
+        referrer = manifest.subject.map { _ in manifest.referrerText(digest: digest, size: value.size) }
+    }
+
+    var key: String { value.digest.description }
+    var referenceCount: Int { content.count + children.count }
+}
+
+/// A rule on tags: which of them stay with the manifest that they were given to first, and what a push demands of them.
+package struct TagRule: Sendable {
+    package let areImmutable: Bool
+    package let mutablePatterns: [TagPattern]
+    package let condition: TagCondition
+
+    package init(_ settings: RepositorySettings, condition: TagCondition) {
+        areImmutable = settings.tagsAreImmutable
+        mutablePatterns = settings.mutableTags
+        self.condition = condition
+    }
+
+    /// - Throws: `conditionFailed`.
+    func check(_ tag: Tag, names digest: String?) throws(StoreError) {
+        switch condition {
+        case .none: return
+        case .isAbsent:
+            if let digest { throw .conditionFailed("tag \(tag) exists and names \(digest)") }
+        case .names(let digests):
+            guard let digest, digests.contains(digest) else {
+                throw .conditionFailed("tag \(tag) names \(digest ?? "nothing")")
+            }
+        }
+    }
+
+    func protects(_ tag: Tag) -> Bool {
+        areImmutable && !mutablePatterns.contains { $0.matches(tag) }
+    }
+}
+
+extension MetadataTransaction {
+    private static let pendingScope = "#pending"
+
+    /// Stores a manifest with everything it names, and gives it tags: all of it or nothing.
+    ///
+    /// One that is there is only given the tags; the time of its push stays.
+    ///
+    /// `manifest`: With at most `referencesPerSlice` references.
+    ///
+    /// - Returns: Whether the value's content was stored (see `putBlob`).
+    /// - Throws: `missingContent`, `invalidContent` for a wrong size, `notAllowed` for a tag that may not move.
+    package func putManifest(
+        _ manifest: NewManifest,
+        tags: [Tag],
+        rule: TagRule,
+        in repository: RepositoryID,
+        clock: UseClock
+    ) throws -> Bool {
+        if let isStored = try tagExisting(manifest, tags: tags, rule: rule, in: repository, clock: clock) {
+            return isStored
+        }
+        let references = try resolve(manifest.content, manifest.children, isSparse: manifest.isSparse, in: repository)
+        let (entry, isStored) = try insertEntry(
+            manifest,
+            scope: "",
+            key: manifest.key,
+            referenceCount: references.count,
+            in: repository,
+            clock: clock
+        )
+        for id in references {
+            try addReference(entry, repository, blobID: id)
+        }
+        try publish(manifest, as: entry, in: repository)
+        try setTags(tags, to: entry, digest: manifest.digest, rule: rule, in: repository, clock: clock)
+        return isStored
+    }
+
+    /// Begins a manifest with any number of references, invisible until `finishManifest`.
+    ///
+    /// - Returns: The entry that `addManifestReferences` adds to, and whether the value's content was stored.
+    package func beginManifest(
+        _ manifest: NewManifest,
+        in repository: RepositoryID,
+        clock: UseClock
+    ) throws -> (entry: Int64, isStored: Bool) {
+        // The number of the next row is in no other key.
+        let number = try db.first("SELECT coalesce(max(id), 0) + 1 FROM entry") { $0.integer(0) } ?? 1
+        return try insertEntry(
+            manifest,
+            scope: Self.pendingScope,
+            key: "\(manifest.key)#\(number)",
+            referenceCount: 0,
+            in: repository,
+            clock: clock
+        )
+    }
+
+    /// Adds a slice of references; from then on they are protected by the entry.
+    package func addManifestReferences(
+        content: some Collection<BlobDescriptor> & Sendable,
+        children: some Collection<BlobDescriptor> & Sendable,
+        isSparse: Bool,
+        to entry: Int64,
+        in repository: RepositoryID
+    ) throws {
+        for id in try resolve(content, children, isSparse: isSparse, in: repository) {
+            try addReference(entry, repository, blobID: id)
+        }
+    }
+
+    /// Makes a manifest visible whose references were all added, with its tags.
+    package func finishManifest(
+        _ manifest: NewManifest,
+        entry: Int64,
+        tags: [Tag],
+        rule: TagRule,
+        in repository: RepositoryID,
+        clock: UseClock
+    ) throws {
+        if try tagExisting(manifest, tags: tags, rule: rule, in: repository, clock: clock) != nil {
+            // Somebody else pushed the same meanwhile.
+            return try removeEntry(entry)
+        }
+        let count = try db.first("SELECT count(*) FROM reference WHERE entry_id = ?", .integer(entry)) { $0.integer(0) }
+        try db.run(
+            "UPDATE entry SET scope = '', key = ?, is_complete = 1, reference_count = ? WHERE id = ?",
+            .text(manifest.key),
+            .integer(count ?? 0),
+            .integer(entry)
+        )
+        try publish(manifest, as: entry, in: repository)
+        try setTags(tags, to: entry, digest: manifest.digest, rule: rule, in: repository, clock: clock)
+    }
+
+    /// Gives up a manifest that was begun.
+    package func abandonManifest(_ entry: Int64) throws {
+        try removeEntry(entry)
+    }
+
+    /// Gives up what an earlier process began.
+    package func abandonPendingManifests() throws {
+        for entry in try db.all(
+            "SELECT id FROM entry WHERE scope = '#pending' AND is_dead = 0",
+            convert: { $0.integer(0) }
+        ) {
+            try removeEntry(entry)
+        }
+    }
+
+    // MARK: - Parts
+
+    /// Gives tags to the manifest if the repository has it, and new bytes if those were damaged.
+    ///
+    /// Returns whether the value's content was stored; nil when the repository has no such manifest.
+    private func tagExisting(
+        _ manifest: NewManifest,
+        tags: [Tag],
+        rule: TagRule,
+        in repository: RepositoryID,
+        clock: UseClock
+    ) throws -> Bool? {
+        guard let entry = try db.manifestEntry(manifest.value.digest, in: repository) else { return nil }
+        let isStored = try storeAndLink(
+            manifest.value,
+            in: repository,
+            isExplicit: false,
+            entryCount: 0,
+            clock: clock
+        ).isStored
+        try db.run("UPDATE entry SET hidden_at = NULL WHERE id = ?", .integer(entry))
+        try db.run("UPDATE manifest SET digest = ? WHERE entry_id = ?", .text("\(manifest.digest)"), .integer(entry))
+        noteChange(of: manifest, in: repository)
+        try setTags(tags, to: entry, digest: manifest.digest, rule: rule, in: repository, clock: clock)
+        return isStored
+    }
+
+    private func insertEntry(
+        _ manifest: NewManifest,
+        scope: String,
+        key: String,
+        referenceCount: Int,
+        in repository: RepositoryID,
+        clock: UseClock
+    ) throws -> (entry: Int64, isStored: Bool) {
+        let (blob, isStored) = try storeAndLink(
+            manifest.value,
+            in: repository,
+            isExplicit: false,
+            entryCount: 1,
+            clock: clock
+        )
+        try db.run(
+            """
+            INSERT INTO entry (repository_id, scope, key, blob_id, pushed_at, last_used, is_complete, reference_count)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            .integer(repository),
+            .text(scope),
+            .text(key),
+            .integer(blob.id),
+            .integer(clock.now.milliseconds),
+            .integer(clock.now.milliseconds),
+            .flag(scope.isEmpty),
+            .integer(Int64(referenceCount))
+        )
+        charge(repository, entries: 1)
+        return (db.lastInsertedRowID, isStored)
+    }
+
+    private func publish(_ manifest: NewManifest, as entry: Int64, in repository: RepositoryID) throws {
+        try db.run(
+            """
+            INSERT INTO manifest (entry_id, repository_id, media_type, digest, subject, referrer)
+            VALUES (?, ?, ?, ?, ?, ?)
+            """,
+            .integer(entry),
+            .integer(repository),
+            .text(manifest.mediaType),
+            .text("\(manifest.digest)"),
+            manifest.subject.map { .text("\($0)") } ?? .null,
+            manifest.referrer.map { .text($0) } ?? .null
+        )
+        noteChange(of: manifest, in: repository)
+    }
+
+    private func noteChange(of manifest: NewManifest, in repository: RepositoryID) {
+        for digest in [manifest.value.digest] + manifest.value.aliases {
+            effects.changedNames.append(StoredName(repository: repository, item: .manifest(digest)))
+        }
+    }
+
+    private func setTags(
+        _ tags: [Tag],
+        to entry: Int64,
+        digest: Digest,
+        rule: TagRule,
+        in repository: RepositoryID,
+        clock: UseClock
+    ) throws {
+        for tag in tags {
+            let current = try db.first(
+                "SELECT t.entry_id, m.digest FROM tag t JOIN manifest m ON m.entry_id = t.entry_id "
+                    + "WHERE t.repository_id = ? AND t.name = ?",
+                .integer(repository),
+                .text(tag.text)
+            ) { (entry: $0.integer(0), digest: $0.text(1)) }
+            try rule.check(tag, names: current?.digest)
+            if let current {
+                if current.entry == entry { continue }
+                guard !rule.protects(tag) else {
+                    throw StoreError.notAllowed(
+                        "tag \(tag) is immutable and names \(current.digest); push \(digest) under another tag"
+                    )
+                }
+            }
+            try db.run(
+                """
+                INSERT INTO tag (repository_id, name, entry_id, updated_at) VALUES (?, ?, ?, ?)
+                ON CONFLICT (repository_id, name) DO UPDATE SET entry_id = excluded.entry_id,
+                    updated_at = excluded.updated_at
+                """,
+                .integer(repository),
+                .text(tag.text),
+                .integer(entry),
+                .integer(clock.now.milliseconds)
+            )
+            effects.changedNames.append(StoredName(repository: repository, item: .tag(tag)))
+        }
+    }
+
+    /// W2: everything that a manifest names, each once; in a sparse one what is there of it.
+    private func resolve(
+        _ content: some Collection<BlobDescriptor>,
+        _ children: some Collection<BlobDescriptor>,
+        isSparse: Bool,
+        in repository: RepositoryID
+    ) throws -> [Int64] {
+        var ids: Set<Int64> = []
+        var missing: [Digest] = []
+        func take(_ descriptor: BlobDescriptor, isManifest: Bool) throws {
+            guard let blob = try db.linkedContent(descriptor.digest, in: repository),
+                try !isManifest || db.manifestEntry(blob.digest, in: repository) != nil
+            else {
+                if missing.count < 100 { missing.append(descriptor.digest) }
+                return
+            }
+            guard descriptor.size == nil || descriptor.size == blob.size else {
+                throw StoreError.invalidContent(
+                    "\(descriptor.digest) has \(blob.size) bytes, the manifest says \(descriptor.size ?? 0)"
+                )
+            }
+            ids.insert(blob.id)
+        }
+        for descriptor in content { try take(descriptor, isManifest: false) }
+        for descriptor in children { try take(descriptor, isManifest: true) }
+        if !missing.isEmpty && !isSparse { throw StoreError.missingContent(missing) }
+        return ids.sorted()
+    }
+}
+
+extension Database {
+    /// The SHA-256 that a digest stands for; nil when no blob has an alias of that name.
+    func sha256(of digest: Digest) throws -> Digest? {
+        guard digest.algorithm != .sha256 else { return digest }
+        return try first(
+            """
+            SELECT b.sha256 FROM digest d JOIN blob b ON b.id = d.blob_id WHERE d.algorithm = ? AND d.hash = ?
+            """,
+            .integer(Int64(digest.algorithm.rawValue)),
+            .digest(digest)
+        ) { try $0.digest(0) }
+    }
+
+    /// The entry of a visible manifest of a SHA-256.
+    func manifestEntry(_ digest: Digest, in repository: RepositoryID) throws -> Int64? {
+        try first(
+            """
+            SELECT e.id FROM entry e JOIN manifest m ON m.entry_id = e.id
+            WHERE e.repository_id = ? AND e.scope = '' AND e.key = ?
+            """,
+            .integer(repository),
+            .text("\(digest)")
+        ) { $0.integer(0) }
+    }
+
+    /// The sound blob of a digest, whichever algorithm, if the repository links it.
+    func linkedContent(_ digest: Digest, in repository: RepositoryID) throws -> BlobRow? {
+        guard let sha256 = try sha256(of: digest), let row = try blobRow(sha256), !row.isQuarantined else { return nil }
+        let isLinked = try first(
+            "SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ?",
+            .integer(repository),
+            .integer(row.id)
+        ) { _ in true }
+        return isLinked == nil ? nil : row
+    }
+}

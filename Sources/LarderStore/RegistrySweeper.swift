@@ -1,0 +1,135 @@
+import LarderBlobs
+import LarderCore
+import LarderMetadata
+import Logging
+import ServiceLifecycle
+
+/// Frees what nobody in a registry refers to any more: blobs without a manifest, manifests that lost their index or their
+/// subject, uploads that nobody goes on with.
+///
+/// D2: what was pushed, pulled or asked for within `StoreConfiguration.unreferencedAge` stays, so a push that takes hours
+/// keeps the layers that it was told are there.
+final class RegistrySweeper: Service {
+    private static let period: Duration = .seconds(60)
+    private static let rowsPerSlice = 250
+
+    private let metadata: Metadata
+    private let committer: Committer
+    private let directory: RepositoryDirectory
+    private let sweeper: Sweeper
+    private let uses: UseTracker
+    private let pool: FilePool
+    private let grace: Duration
+    private let now: TimeSource
+    private let expireUploads: @Sendable () -> Void
+    private let logger: Logger
+
+    init(
+        metadata: Metadata,
+        committer: Committer,
+        directory: RepositoryDirectory,
+        sweeper: Sweeper,
+        uses: UseTracker,
+        pool: FilePool,
+        grace: Duration,
+        now: @escaping TimeSource,
+        logger: Logger,
+        expireUploads: @escaping @Sendable () -> Void
+    ) {
+        self.metadata = metadata
+        self.committer = committer
+        self.directory = directory
+        self.sweeper = sweeper
+        self.uses = uses
+        self.pool = pool
+        self.grace = grace
+        self.now = now
+        self.logger = logger
+        self.expireUploads = expireUploads
+    }
+
+    func run() async throws {
+        try? await cancelWhenGracefulShutdown {
+            while true {
+                try await Task.sleep(for: Self.period)
+                do {
+                    try await self.sweep()
+                } catch StoreError.shuttingDown {
+                    return
+                } catch is CancellationError {
+                    return
+                } catch {
+                    self.logger.error("could not sweep the registries", metadata: ["error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// One round over everything that is due.
+    func sweep() async throws {
+        expireUploads()
+        // Rows are judged by their stored times.
+        try await sweeper.writeUses()
+        let unusedSince = now() - grace
+        var manifestCount = 0
+        while true {
+            let count = try await settleReviews(unusedSince: unusedSince)
+            manifestCount += count
+            if count == 0 { break }
+            // Large ones only lose their names at first.
+            try await sweeper.removeDeadEntries()
+        }
+        var blobCount = 0
+        var byteCount: Int64 = 0
+        for repository in directory.all where repository.kind == .registry {
+            while true {
+                let removed = try await removeUnreferenced(in: repository.id, unusedSince: unusedSince)
+                blobCount += removed.count
+                byteCount += removed.bytes
+                if removed.count < Self.rowsPerSlice { break }
+            }
+        }
+        if manifestCount + blobCount > 0 {
+            logger.info(
+                "freed what no manifest refers to",
+                metadata: ["manifests": "\(manifestCount)", "blobs": "\(blobCount)", "bytes": "\(byteCount)"]
+            )
+        }
+    }
+
+    private func settleReviews(unusedSince: Timestamp) async throws -> Int {
+        let now = now()
+        let due = try await read { try $0.dueReviews(at: now, atMost: Self.rowsPerSlice) }
+        let candidates = due.map { entry in
+            EvictionCandidate(row: .entry(entry), repository: 0, lastUsed: unusedSince, size: 0)
+        }
+        // U1: what was used since, and is not written yet, is looked at in the next round.
+        defer { uses.endEviction(of: candidates) }
+        return try await committer.commit(rowCount: Self.rowsPerSlice * 4) { [uses, grace] transaction in
+            let entries = uses.beginEviction(of: candidates).compactMap { candidate in
+                if case .entry(let id) = candidate.row { id } else { nil }
+            }
+            return try transaction.settleReviews(of: entries, unusedSince: unusedSince, grace: grace)
+        }
+    }
+
+    private func removeUnreferenced(
+        in repository: RepositoryID,
+        unusedSince: Timestamp
+    ) async throws -> (bytes: Int64, count: Int) {
+        let candidates = try await read {
+            try $0.unreferencedLinks(in: repository, unusedSince: unusedSince, atMost: Self.rowsPerSlice)
+        }
+        if candidates.isEmpty { return (0, 0) }
+        defer { uses.endEviction(of: candidates) }
+        return try await committer.commit(rowCount: candidates.count * 4) { [uses] in
+            try $0.evict(uses.beginEviction(of: candidates))
+        }
+    }
+
+    private func read<Value: Sendable>(
+        _ body: @escaping @Sendable (MetadataSnapshot) throws -> Value
+    ) async throws -> Value {
+        try await pool.run { [metadata] in try metadata.read(body) }
+    }
+}

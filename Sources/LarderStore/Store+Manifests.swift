@@ -1,0 +1,226 @@
+import LarderBlobs
+package import LarderCore
+import LarderMetadata
+package import NIOCore
+
+/// Registries: manifests, tags, and the blobs that they name.
+extension Store {
+    /// Repositories that one read looks through for a blob.
+    private static let repositoriesPerRead = 500
+
+    /// Stores a manifest and gives it tags: visible together, durable on return.
+    ///
+    /// `bytes`: As sent; what the digest names.
+    ///
+    /// `digest`: The digest under which it was sent, which it must have; nil: its SHA-256.
+    ///
+    /// `mediaType`: As the sender named it; nil: what the manifest says.
+    ///
+    /// `condition`: What the tags must be before.
+    ///
+    /// - Returns: What the manifest says, and its digest.
+    /// - Throws: As `admit`; `invalidContent`, `digestMismatch`, `missingContent` for what it names and is not there,
+    ///   `notAllowed` for a tag that may not move, `conditionFailed`.
+    package func putManifest(
+        _ bytes: ByteBuffer,
+        digest: Digest?,
+        mediaType: String?,
+        tags: [Tag],
+        condition: TagCondition = .none,
+        in name: RepositoryName
+    ) async throws -> (manifest: Manifest, digest: Digest) {
+        guard bytes.readableBytes <= Int(Manifest.sizeLimit.bytes) else {
+            throw StoreError.tooLarge(limit: Manifest.sizeLimit)
+        }
+        try admit(name, kind: .registry, length: Int64(bytes.readableBytes), limit: configuration.blobSizeLimit)
+        let (manifest, digests) = try await pool.run {
+            var hasher = IncrementalHasher(alsoSHA512: digest?.algorithm == .sha512)
+            bytes.withUnsafeReadableBytes { hasher.update($0) }
+            return (try Manifest(Array(bytes.readableBytesView), contentType: mediaType), hasher.finalize())
+        }
+        if let digest, !digests.contains(digest) {
+            throw StoreError.digestMismatch(expected: digest, actual: digests.last ?? digests[0])
+        }
+        let repository = try await repositoryForWriting(name, kind: .registry)
+        let named = digest ?? digests[0]
+        try await withStoredContent(bytes, digests: digests, repository: repository) {
+            (value, reservation) async throws(StoreError) in
+            try await self.commit(
+                NewManifest(
+                    value: value,
+                    manifest: manifest,
+                    digest: named,
+                    isSparse: repository.settings.allowsSparse
+                ),
+                tags: tags,
+                rule: TagRule(repository.settings, condition: condition),
+                in: repository,
+                reservation
+            )
+        }
+        return (manifest, named)
+    }
+
+    /// Removes a tag; false when there is none.
+    package func deleteTag(_ tag: Tag, in name: RepositoryName) async throws(StoreError) -> Bool {
+        guard let id = directory.id(of: name, kind: .registry) else { return false }
+        return try await committer.commit { try $0.deleteTag(tag, in: id) }
+    }
+
+    /// Removes a manifest with all its tags.
+    ///
+    /// What only it kept goes later, when nothing has asked for it for a while: its manifests if it is an index, the
+    /// signatures and attestations about it, and blobs.
+    package func deleteManifest(_ digest: Digest, in name: RepositoryName) async throws(StoreError) -> RegistryRemoval {
+        guard let id = directory.id(of: name, kind: .registry) else { return .missing }
+        while true {
+            let result = try await committer.commit(rowCount: 500) { try $0.deleteManifest(digest, in: id) }
+            guard result == .unfinished else { return result }
+        }
+    }
+
+    /// Removes a blob from a registry, if no manifest there refers to it.
+    package func deleteBlob(_ digest: Digest, in name: RepositoryName) async throws(StoreError) -> RegistryRemoval {
+        guard let id = directory.id(of: name, kind: .registry) else { return .missing }
+        return try await committer.commit { try $0.deleteBlob(digest, in: id) }
+    }
+
+    /// Links a blob of another repository, so that it need not be sent.
+    ///
+    /// `source`: Where it is; nil: any registry.
+    ///
+    /// - Returns: false when it is not there, or the quota has no room for it.
+    package func mountBlob(
+        _ digest: Digest,
+        from source: RepositoryName?,
+        in name: RepositoryName
+    ) async throws -> Bool {
+        let repository = try await repositoryForWriting(name, kind: .registry)
+        let candidates =
+            source.map { directory.id(of: $0).map { [$0] } ?? [] }
+            ?? directory.all.filter { $0.kind == .registry }.map(\.id)
+        var rest = candidates[...]
+        while !rest.isEmpty {
+            let slice = rest.prefix(Self.repositoriesPerRead)
+            rest = rest.dropFirst(slice.count)
+            let found = try await read { try $0.linkedBlob(digest, among: slice) }
+            guard let (id, size) = found else { continue }
+            if repository.isOverQuota(bytes: size, entries: 0) { return false }
+            let clock = useClock
+            return try await committer.commit {
+                try $0.mountBlob(digest, from: id, to: repository.id, clock: clock)
+            }
+        }
+        return false
+    }
+
+    /// Tags of a registry behind one, in the order of their bytes; nil when there is no such registry.
+    package func tags(in name: RepositoryName, after last: String?, atMost limit: Int) async throws -> [String]? {
+        guard let id = directory.id(of: name, kind: .registry) else { return nil }
+        return try await read { try $0.tags(in: id, after: last, atMost: limit) }
+    }
+
+    /// Descriptors of manifests that are about another one; see `MetadataSnapshot.referrers`.
+    package func referrers(
+        of subject: Digest,
+        in name: RepositoryName,
+        after cursor: Int64,
+        atMost limit: Int
+    ) async throws -> [(number: Int64, descriptor: String)] {
+        guard let id = directory.id(of: name, kind: .registry) else { return [] }
+        return try await read { try $0.referrers(of: subject, in: id, after: cursor, atMost: limit) }
+    }
+
+    // MARK: - Parts
+
+    /// What became of a manifest's own bytes, and why the manifest is not there.
+    private struct Commitment {
+        /// Whether a row names the content given: its file stays then.
+        let isStored: Bool
+        var failure: StoreError?
+    }
+
+    /// Makes an entry's bytes durable, in a file if they are too long to be inline, for a transaction that names them.
+    private func withStoredContent(
+        _ bytes: ByteBuffer,
+        digests: [Digest],
+        repository: Repository,
+        _ commit: (UploadedBlob, Reservation) async throws(StoreError) -> Commitment
+    ) async throws {
+        let size = Int64(bytes.readableBytes)
+        let reservation = Reservation(store: self, repository: repository.id, entries: 1)
+        defer { reservation.release() }
+        try await reservation.take(size)
+        let aliases = Array(digests.dropFirst())
+        if size <= configuration.inlineLimit.bytes {
+            let content = BlobContent.inline(Array(bytes.readableBytesView))
+            let blob = UploadedBlob(digest: digests[0], aliases: aliases, size: size, content: content)
+            let commitment = try await commit(blob, reservation)
+            if let failure = commitment.failure { throw failure }
+            return
+        }
+        let upload = try await pool.run { [blobs] in try blobs.beginUpload() }
+        let commitment: Commitment
+        do {
+            try await pool.run {
+                try bytes.withUnsafeReadableBytes { try upload.append($0) }
+                try upload.finish()
+                try upload.publish(as: digests[0])
+            }
+            let content = BlobContent.file(generation: upload.generation)
+            let blob = UploadedBlob(digest: digests[0], aliases: aliases, size: size, content: content)
+            commitment = try await commit(blob, reservation)
+        } catch {
+            // After a failed sync its row may be there: the next start looks.
+            if !committer.hasFailed { pool.submit { upload.abandon() } }
+            throw error
+        }
+        pool.submit { commitment.isStored ? upload.settle() : upload.abandon() }
+        if let failure = commitment.failure { throw failure }
+    }
+
+    /// Commits a manifest: at once, or, when it has many references, in slices that nobody sees before the last.
+    private func commit(
+        _ manifest: NewManifest,
+        tags: [Tag],
+        rule: TagRule,
+        in repository: Repository,
+        _ reservation: Reservation
+    ) async throws(StoreError) -> Commitment {
+        let (id, clock) = (repository.id, useClock)
+        let sliceLength = MetadataTransaction.referencesPerSlice
+        guard manifest.content.count + manifest.children.count > sliceLength else {
+            let isStored = try await commit(reservation) {
+                try $0.putManifest(manifest, tags: tags, rule: rule, in: id, clock: clock)
+            }
+            return Commitment(isStored: isStored)
+        }
+        let (entry, isStored) = try await commit(reservation) { try $0.beginManifest(manifest, in: id, clock: clock) }
+        do {
+            var (content, children) = (manifest.content[...], manifest.children[...])
+            while !content.isEmpty || !children.isEmpty {
+                let slice = Array(content.prefix(sliceLength))
+                let childSlice = Array(children.prefix(sliceLength - slice.count))
+                content = content.dropFirst(slice.count)
+                children = children.dropFirst(childSlice.count)
+                try await committer.commit(rowCount: sliceLength * 2) {
+                    try $0.addManifestReferences(
+                        content: slice,
+                        children: childSlice,
+                        isSparse: manifest.isSparse,
+                        to: entry,
+                        in: id
+                    )
+                }
+            }
+            try await committer.commit {
+                try $0.finishManifest(manifest, entry: entry, tags: tags, rule: rule, in: id, clock: clock)
+            }
+        } catch {
+            // What was begun goes in slices, its bytes with it.
+            try? await committer.commit { try $0.abandonManifest(entry) }
+            return Commitment(isStored: isStored, failure: error)
+        }
+        return Commitment(isStored: isStored)
+    }
+}

@@ -1,0 +1,115 @@
+import LarderBlobs
+import LarderCore
+import LarderMetadata
+import Synchronization
+
+/// One resumable upload: its file, what was hashed of it, and the space that it takes.
+///
+/// Sendable because its state is behind a lock; one request at a time works on it, between `take` and `giveBack`.
+final class UploadSession: Sendable {
+    struct State {
+        var isTaken = false
+        var isOver = false
+        var upload: BlobUpload?
+        /// The file of an earlier process, which is opened and hashed when somebody goes on with it.
+        var leftFile: (name: String, length: Int64)?
+        var expiresAt: Timestamp
+    }
+
+    let id: String
+    let repository: RepositoryID
+    let reservation: Reservation
+    let state: Mutex<State>
+
+    init(id: String, repository: RepositoryID, reservation: Reservation, expiresAt: Timestamp) {
+        self.id = id
+        self.repository = repository
+        self.reservation = reservation
+        state = Mutex(State(expiresAt: expiresAt))
+    }
+
+    /// Goes on with an upload of an earlier process.
+    init(_ row: UploadRow, reservation: Reservation) {
+        id = row.id
+        repository = row.repository
+        self.reservation = reservation
+        state = Mutex(
+            State(leftFile: row.fileName.map { ($0, row.length) }, expiresAt: row.expiresAt)
+        )
+        reservation.takeWritten(row.length)
+    }
+
+    /// Bytes received so far.
+    var length: Int64 { state.withLock { $0.upload?.length ?? $0.leftFile?.length ?? 0 } }
+
+    enum Taking {
+        case taken
+        case busy
+        case over
+    }
+
+    /// Begins work on the session, for one request.
+    func take() -> Taking {
+        state.withLock { state in
+            if state.isOver { return .over }
+            if state.isTaken { return .busy }
+            state.isTaken = true
+            return .taken
+        }
+    }
+
+    func giveBack() {
+        state.withLock { $0.isTaken = false }
+    }
+
+    /// Ends a session that nobody works on; false when somebody does, or it has ended.
+    func end(ifUnusedAt now: Timestamp) -> Bool {
+        state.withLock { state in
+            guard !state.isTaken, !state.isOver, state.expiresAt <= now else { return false }
+            state.isOver = true
+            return true
+        }
+    }
+
+    func end() {
+        state.withLock { $0.isOver = true }
+    }
+}
+
+/// The resumable uploads of a store.
+final class UploadSessions: Sendable {
+    /// More are refused until some end.
+    static let countMax = 10_000
+
+    private let sessions = Mutex<[String: UploadSession]>([:])
+
+    func find(_ id: String, in repository: RepositoryID) -> UploadSession? {
+        sessions.withLock { $0[id] }.flatMap { $0.repository == repository ? $0 : nil }
+    }
+
+    /// Keeps a session; false when there are too many.
+    func insert(_ session: UploadSession) -> Bool {
+        sessions.withLock { sessions in
+            guard sessions.count < Self.countMax else { return false }
+            sessions[session.id] = session
+            return true
+        }
+    }
+
+    func remove(_ session: UploadSession) {
+        sessions.withLock { $0[session.id] = nil }
+    }
+
+    /// Ends sessions whose time is over, and returns them.
+    func endExpired(at now: Timestamp) -> [UploadSession] {
+        sessions.withLock { Array($0.values) }.filter { $0.end(ifUnusedAt: now) }
+    }
+
+    func all(in repository: RepositoryID) -> [UploadSession] {
+        sessions.withLock { $0.values.filter { $0.repository == repository } }
+    }
+
+    func removeAll() {
+        sessions.withLock { $0 = [:] }
+    }
+}
