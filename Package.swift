@@ -106,13 +106,13 @@ let package = Package(
         adapter("Maven"),
         adapter("OCI"),
         adapter("Sccache"),
+        .systemLibrary(name: "CMalloc"),
         .target(
             name: "LarderServer",
             dependencies: [
-                "APIAdapter", "BazelHTTPAdapter", "CcacheAdapter", "GradleAdapter", "LarderBlobs", "LarderCore",
-                "LarderHTTP", "LarderStore", "MavenAdapter", "OCIAdapter", "SccacheAdapter", hummingbird, lifecycle,
-                logging, metrics,
-                nioCore, nioPosix, unixSignals, yams,
+                "APIAdapter", "BazelHTTPAdapter", "CMalloc", "CcacheAdapter", "GradleAdapter", "LarderBlobs",
+                "LarderCore", "LarderHTTP", "LarderStore", "MavenAdapter", "OCIAdapter", "SccacheAdapter", hummingbird,
+                lifecycle, logging, metrics, nioCore, nioPosix, unixSignals, yams,
             ],
         ),
         .target(
@@ -182,7 +182,7 @@ let package = Package(
     ]
 )
 
-for target in package.targets {
+for target in package.targets where target.type != .system {
     target.swiftSettings =
         (target.swiftSettings ?? []) + [
             .swiftLanguageMode(.v6),

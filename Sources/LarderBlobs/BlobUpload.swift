@@ -19,6 +19,10 @@ package final class BlobUpload: Sendable {
         var finalPath: String?
         /// A write failed: there may be bytes behind `length`.
         var hasTail = false
+        /// What was hashed is not what is in the file: it has to be read again.
+        var mustRead = false
+        /// The folder was synced since the file was made.
+        var hasDurableName = false
     }
 
     package let generation: Int64
@@ -42,7 +46,16 @@ package final class BlobUpload: Sendable {
         self.root = root
         self.files = files
         self.generation = generation
-        state = Mutex(State(file: file, length: length, writebackOffset: length, uploadName: name))
+        state = Mutex(
+            State(
+                file: file,
+                length: length,
+                writebackOffset: length,
+                uploadName: name,
+                mustRead: true,
+                hasDurableName: true
+            )
+        )
         hasher = Mutex(IncrementalHasher())
     }
 
@@ -69,6 +82,7 @@ package final class BlobUpload: Sendable {
                 try files.write(bytes, to: file, at: state.length, path: state.uploadName)
             } catch {
                 state.hasTail = true
+                state.mustRead = true
                 throw error
             }
             state.length += Int64(bytes.count)
@@ -94,7 +108,11 @@ package final class BlobUpload: Sendable {
     /// Makes the bytes and the file's name durable and closes the file for now.
     package func suspend() throws(StoreError) {
         try finish()
-        try files.synchronizeFolder("\(root)/uploads")
+        try state.withLock { (state) throws(StoreError) in
+            guard !state.hasDurableName else { return }
+            try files.synchronizeFolder("\(root)/uploads")
+            state.hasDurableName = true
+        }
     }
 
     /// Opens the file again, if it was closed for now.
@@ -113,11 +131,22 @@ package final class BlobUpload: Sendable {
         }
     }
 
+    /// Cuts the open file to a length that it had before.
+    package func cut(to length: Int64) throws(StoreError) {
+        try state.withLock { (state) throws(StoreError) in
+            guard state.length > length, let file = state.file else { return }
+            try files.truncate(file, to: length, path: state.uploadName)
+            state.length = length
+            state.writebackOffset = min(state.writebackOffset, length)
+            state.mustRead = true
+        }
+    }
+
     /// The digests of the whole file, which is read again when what was hashed is not what was written, or when SHA-512 is
     /// wanted and was not known to be.
     package func digests(alsoSHA512: Bool) throws(StoreError) -> [Digest] {
-        let (isComplete, digests) = hasher.withLock { ($0.byteCount == length, $0.finalize()) }
-        if isComplete, !alsoSHA512 || digests.count > 1 { return digests }
+        let digests = hasher.withLock { $0.finalize() }
+        if !state.withLock({ $0.mustRead }), !alsoSHA512 || digests.count > 1 { return digests }
         var fresh = IncrementalHasher(alsoSHA512: alsoSHA512)
         try read(upTo: length) { fresh.update($0) }
         hasher.withLock { $0 = fresh }

@@ -190,7 +190,7 @@ package struct JSONScanner {
                 return hasEscapes
             case UInt8(ascii: "\\"):
                 hasEscapes = true
-                position += 2
+                try passEscape()
             case 0..<0x20:
                 throw error("a control character in a string")
             default:
@@ -198,6 +198,24 @@ package struct JSONScanner {
             }
         }
         throw error("a string has no end")
+    }
+
+    private mutating func passEscape() throws(JSONError) {
+        position += 1
+        guard position < bytes.count else { throw error("a string has no end") }
+        switch bytes[position] {
+        case UInt8(ascii: "u"):
+            let digits = bytes[(position + 1)...].prefix(4)
+            guard digits.count == 4, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }) else {
+                throw error("a broken \\u escape")
+            }
+            position += 5
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"), UInt8(ascii: "f"),
+            UInt8(ascii: "n"), UInt8(ascii: "r"), UInt8(ascii: "t"):
+            position += 1
+        default:
+            throw error("an unknown escape")
+        }
     }
 
     private mutating func passNumber() throws(JSONError) {

@@ -58,7 +58,7 @@ package struct Manifest: Sendable {
 
     package var isIndex: Bool { ManifestType.isIndex(mediaType) }
 
-    /// The content that must be there before the manifest is: each once, in the order of the text.
+    /// The content that must be there before the manifest is, in the order of the text.
     package var blobReferences: [Descriptor] {
         (config.map { [$0] } ?? []) + layers.filter { !$0.isElsewhere }
     }
@@ -105,7 +105,7 @@ package struct Manifest: Sendable {
         }
         mediaType = type
         try parts.check(as: type)
-        artifactType = parts.artifactType
+        artifactType = parts.artifactType.flatMap { $0.isEmpty ? nil : $0 }
         config = parts.config
         layers = parts.layers ?? []
         manifests = parts.manifests ?? []
@@ -228,6 +228,7 @@ private struct Parts {
     private static func readPlatform(_ scanner: inout JSONScanner) throws(JSONError) -> String {
         var (os, architecture, variant) = ("", "", "")
         try scanner.readObject { (scanner, key) throws(JSONError) in
+            if try scanner.takeNull() { return }
             switch key {
             case "os": os = try scanner.readString()
             case "architecture": architecture = try scanner.readString()

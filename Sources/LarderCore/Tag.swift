@@ -17,7 +17,7 @@ package struct Tag: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { text }
 
-    private static func isAllowed(_ character: UInt8) -> Bool {
+    fileprivate static func isAllowed(_ character: UInt8) -> Bool {
         switch character {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"): true
         default: false
@@ -49,7 +49,7 @@ package struct TagPattern: Hashable, Sendable, CustomStringConvertible {
     /// Validates a pattern: characters of tags and `*`, 1 to 128 of them; nil for anything else.
     package init?(_ text: some StringProtocol) {
         guard (1...Tag.lengthMax).contains(text.utf8.count),
-            Tag("a" + text.filter { $0 != "*" }.prefix(Tag.lengthMax - 1)) != nil
+            text.utf8.allSatisfy({ Tag.isAllowed($0) || $0 == UInt8(ascii: "*") })
         else { return nil }
         self.text = String(text)
     }

@@ -159,7 +159,7 @@ extension ExpressLane {
     ) {
         guard let exchange else { return }
         let boundary = "larder-\(exchange.id)"
-        let type = exchange.route?.form.contentType ?? "application/octet-stream"
+        let type = content.manifest?.mediaType ?? exchange.route?.form.contentType ?? "application/octet-stream"
         var pieces: [Piece] = []
         for range in ranges {
             pieces.append(

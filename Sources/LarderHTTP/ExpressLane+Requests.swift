@@ -86,7 +86,9 @@ extension ExpressLane {
             return refuse(HTTPAnswer(417, "the only expectation is 100-continue\n"), context)
         }
         if front.access == .readOnly, !exchange.method.isRead, ![.propfind, .options].contains(exchange.method) {
-            return refuse(adapter.answer(to: .notAllowed("this server is read-only"), for: route.operation), context)
+            let answer = adapter.answer(to: .notAllowed("this server is read-only"), for: route.operation)
+            let isPlain = if case .custom = route.operation { answer.status != 403 } else { false }
+            return refuse(isPlain ? HTTPAnswer(403, "this server is read-only\n") : answer, context)
         }
         switch route.operation {
         case .refuse(let answer): refuse(answer, context)

@@ -87,7 +87,12 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     func channelInactive(context: ChannelHandlerContext) {
         watch.cancel()
         breakOffBody(context)
-        if exchange != nil { record(isAborted: true) }
+        if exchange != nil {
+            record(isAborted: true)
+            // What Hummingbird's road still answers is for nobody, and not counted again.
+            exchange = nil
+            phase = .lingering(until: .distantFuture)
+        }
         backlog.removeAll()
         context.fireChannelInactive()
     }
@@ -151,17 +156,25 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
         switch phase {
         case .slow(let isAnswered):
             if !isAnswered && exchange?.status == 0 {
-                giveUp(HTTPAnswer(400, "the request's body is broken\n"), context)
+                giveUp(brokenBodyAnswer, context)
             }
             context.close(promise: nil)
         case .idle:
             refuseBrokenHead(error, context)
         case .discarding, .collecting:
             exchange?.mustClose = true
-            send(HTTPAnswer(400, "the request's body is broken\n"), context)
+            send(brokenBodyAnswer, context)
         case .awaiting, .lingering:
             context.close(promise: nil)
         }
+    }
+
+    /// In the protocol's form, unless the protocol takes any failure for a success.
+    private var brokenBodyAnswer: HTTPAnswer {
+        let plain = HTTPAnswer(400, "the request's body is broken\n")
+        guard let exchange, let adapter = exchange.adapter, let route = exchange.route else { return plain }
+        let answer = adapter.answer(to: .malformed("request body"), for: route.operation)
+        return answer.status == 400 ? answer : plain
     }
 
     private var isBusyWithCompleteRequest: Bool {

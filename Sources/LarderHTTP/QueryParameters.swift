@@ -25,7 +25,10 @@ package struct QueryParameters: Sendable {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]
         while let character = rest.popFirst() {
-            guard character == UInt8(ascii: "%"), let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16) else {
+            guard character == UInt8(ascii: "%"), rest.prefix(2).count == 2,
+                rest.prefix(2).allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
+                let value = UInt8(String(rest.prefix(2)) ?? "", radix: 16)
+            else {
                 bytes.append(character)
                 continue
             }

@@ -78,15 +78,17 @@ extension MetadataTransaction {
             .integer(entry)
         ) { (digest: $0.text(0), sha256: try $0.digest(1), blobID: $0.integer(2)) }
         guard let row else { return }
+        var names: Set = [row.digest, "\(row.sha256)"]
         effects.changedNames.append(StoredName(repository: repository, item: .manifest(row.sha256)))
         try db.forEachRow("SELECT hash FROM digest WHERE blob_id = ?", .integer(row.blobID)) { alias in
             if let alias = Digest(.sha512, bytes: alias.bytes(0)) {
+                names.insert("\(alias)")
                 effects.changedNames.append(StoredName(repository: repository, item: .manifest(alias)))
             }
             return true
         }
         _ = try removeTags(of: entry, in: repository, atMost: Int.max)
-        for name in Set([row.digest, "\(row.sha256)"]) {
+        for name in names {
             try db.run(
                 """
                 INSERT OR IGNORE INTO review (entry_id, due_at)
@@ -168,17 +170,14 @@ extension MetadataTransaction {
 
     private func isKeptByNothing(_ entry: Int64) throws -> Bool {
         if try isReferredTo(entry) { return false }
-        let isKept = try db.first(
-            """
-            SELECT 1 FROM tag WHERE entry_id = ?1
-            UNION ALL
-            SELECT 1 FROM manifest m JOIN manifest s ON s.repository_id = m.repository_id AND s.digest = m.subject
-            JOIN entry e ON e.id = s.entry_id AND e.is_dead = 0 WHERE m.entry_id = ?1
-            LIMIT 1
-            """,
+        let isTagged = try db.first("SELECT 1 FROM tag WHERE entry_id = ? LIMIT 1", .integer(entry)) { _ in true }
+        if isTagged != nil { return false }
+        let subject = try db.first(
+            "SELECT repository_id, subject FROM manifest WHERE entry_id = ? AND subject IS NOT NULL",
             .integer(entry)
-        ) { _ in true }
-        return isKept == nil
+        ) { (repository: $0.integer(0), digest: Digest($0.text(1))) }
+        guard let subject, let digest = subject.digest, let sha256 = try db.sha256(of: digest) else { return true }
+        return try db.manifestEntry(sha256, in: subject.repository) == nil
     }
 }
 

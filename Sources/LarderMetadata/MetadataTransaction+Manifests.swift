@@ -28,8 +28,11 @@ package struct NewManifest: Sendable {
         self.digest = digest
         self.isSparse = isSparse
         mediaType = manifest.mediaType
-        content = manifest.blobReferences.map { BlobDescriptor(digest: $0.digest, size: $0.size) }
-        children = manifest.manifests.map { BlobDescriptor(digest: $0.digest, size: $0.size) }
+        // BuildKit's cache is an index that names layers.
+        let children = manifest.manifests.filter { ManifestType.all.contains($0.mediaType) }
+        let others = manifest.manifests.filter { !ManifestType.all.contains($0.mediaType) }
+        content = (manifest.blobReferences + others).map { BlobDescriptor(digest: $0.digest, size: $0.size) }
+        self.children = children.map { BlobDescriptor(digest: $0.digest, size: $0.size) }
         subject = manifest.subject?.digest
         referrer = manifest.subject.map { _ in manifest.referrerText(digest: digest, size: value.size) }
     }
@@ -86,9 +89,8 @@ extension MetadataTransaction {
         in repository: RepositoryID,
         clock: UseClock
     ) throws -> Bool {
-        if let isStored = try tagExisting(manifest, tags: tags, rule: rule, in: repository, clock: clock) {
-            return isStored
-        }
+        try check(tags, of: manifest, rule, in: repository)
+        if let isStored = try tagExisting(manifest, tags: tags, in: repository, clock: clock) { return isStored }
         let references = try resolve(manifest.content, manifest.children, isSparse: manifest.isSparse, in: repository)
         let (entry, isStored) = try insertEntry(
             manifest,
@@ -102,7 +104,7 @@ extension MetadataTransaction {
             try addReference(entry, repository, blobID: id)
         }
         try publish(manifest, as: entry, in: repository)
-        try setTags(tags, to: entry, digest: manifest.digest, rule: rule, in: repository, clock: clock)
+        try setTags(tags, to: entry, in: repository, clock: clock)
         return isStored
     }
 
@@ -134,6 +136,7 @@ extension MetadataTransaction {
         to entry: Int64,
         in repository: RepositoryID
     ) throws {
+        try requirePending(entry)
         for id in try resolve(content, children, isSparse: isSparse, in: repository) {
             try addReference(entry, repository, blobID: id)
         }
@@ -148,7 +151,9 @@ extension MetadataTransaction {
         in repository: RepositoryID,
         clock: UseClock
     ) throws {
-        if try tagExisting(manifest, tags: tags, rule: rule, in: repository, clock: clock) != nil {
+        try requirePending(entry)
+        try check(tags, of: manifest, rule, in: repository)
+        if try tagExisting(manifest, tags: tags, in: repository, clock: clock) != nil {
             // Somebody else pushed the same meanwhile.
             return try removeEntry(entry)
         }
@@ -160,7 +165,7 @@ extension MetadataTransaction {
             .integer(entry)
         )
         try publish(manifest, as: entry, in: repository)
-        try setTags(tags, to: entry, digest: manifest.digest, rule: rule, in: repository, clock: clock)
+        try setTags(tags, to: entry, in: repository, clock: clock)
     }
 
     /// Gives up a manifest that was begun.
@@ -180,13 +185,21 @@ extension MetadataTransaction {
 
     // MARK: - Parts
 
+    /// - Throws: `notFound` when what was begun is gone: somebody emptied or removed the repository.
+    private func requirePending(_ entry: Int64) throws {
+        let isPending = try db.first(
+            "SELECT 1 FROM entry WHERE id = ? AND scope = '#pending' AND is_dead = 0",
+            .integer(entry)
+        ) { _ in true }
+        if isPending == nil { throw StoreError.notFound("the repository was emptied while the manifest was pushed") }
+    }
+
     /// Gives tags to the manifest if the repository has it, and new bytes if those were damaged.
     ///
     /// Returns whether the value's content was stored; nil when the repository has no such manifest.
     private func tagExisting(
         _ manifest: NewManifest,
         tags: [Tag],
-        rule: TagRule,
         in repository: RepositoryID,
         clock: UseClock
     ) throws -> Bool? {
@@ -198,10 +211,40 @@ extension MetadataTransaction {
             entryCount: 0,
             clock: clock
         ).isStored
-        try db.run("UPDATE entry SET hidden_at = NULL WHERE id = ?", .integer(entry))
-        try db.run("UPDATE manifest SET digest = ? WHERE entry_id = ?", .text("\(manifest.digest)"), .integer(entry))
+        // D2: a push renews the mark, also of what is there. The time of the first push stays.
+        try db.run(
+            "UPDATE entry SET hidden_at = NULL, last_used = max(last_used, ?) WHERE id = ?",
+            .integer(clock.now.milliseconds),
+            .integer(entry)
+        )
+        try db.run(
+            "UPDATE manifest SET digest = ?1 WHERE entry_id = ?2 AND digest <> ?1",
+            .text("\(manifest.digest)"),
+            .integer(entry)
+        )
+        if db.changesCount > 0 {
+            // What its tags tell.
+            try db.forEachRow("SELECT name FROM tag WHERE entry_id = ?", .integer(entry)) { row in
+                if let tag = Tag(row.text(0)) {
+                    effects.changedNames.append(StoredName(repository: repository, item: .tag(tag)))
+                }
+                return true
+            }
+        }
         noteChange(of: manifest, in: repository)
-        try setTags(tags, to: entry, digest: manifest.digest, rule: rule, in: repository, clock: clock)
+        if manifest.isSparse, manifest.referenceCount <= Self.referencesPerSlice {
+            // Some of it may have come meanwhile.
+            for id in try resolve(manifest.content, manifest.children, isSparse: true, in: repository) {
+                try addReference(entry, repository, blobID: id)
+            }
+            try db.run(
+                """
+                UPDATE entry SET reference_count = (SELECT count(*) FROM reference WHERE entry_id = ?1) WHERE id = ?1
+                """,
+                .integer(entry)
+            )
+        }
+        try setTags(tags, to: entry, in: repository, clock: clock)
         return isStored
     }
 
@@ -260,30 +303,34 @@ extension MetadataTransaction {
         }
     }
 
-    private func setTags(
-        _ tags: [Tag],
-        to entry: Int64,
-        digest: Digest,
-        rule: TagRule,
-        in repository: RepositoryID,
-        clock: UseClock
-    ) throws {
+    /// Whether tags may be given to a manifest: asked before anything is written, as a refusal then breaks no batch.
+    private func check(_ tags: [Tag], of manifest: NewManifest, _ rule: TagRule, in repository: RepositoryID) throws {
         for tag in tags {
             let current = try db.first(
-                "SELECT t.entry_id, m.digest FROM tag t JOIN manifest m ON m.entry_id = t.entry_id "
-                    + "WHERE t.repository_id = ? AND t.name = ?",
+                """
+                SELECT e.key, m.digest FROM tag t JOIN entry e ON e.id = t.entry_id
+                JOIN manifest m ON m.entry_id = t.entry_id WHERE t.repository_id = ? AND t.name = ?
+                """,
                 .integer(repository),
                 .text(tag.text)
-            ) { (entry: $0.integer(0), digest: $0.text(1)) }
+            ) { (key: $0.text(0), digest: $0.text(1)) }
             try rule.check(tag, names: current?.digest)
-            if let current {
-                if current.entry == entry { continue }
-                guard !rule.protects(tag) else {
-                    throw StoreError.notAllowed(
-                        "tag \(tag) is immutable and names \(current.digest); push \(digest) under another tag"
-                    )
-                }
-            }
+            guard let current, current.key != manifest.key, rule.protects(tag) else { continue }
+            throw StoreError.notAllowed(
+                "tag \(tag) is immutable and names \(current.digest); push \(manifest.digest) under another tag"
+            )
+        }
+    }
+
+    private func setTags(_ tags: [Tag], to entry: Int64, in repository: RepositoryID, clock: UseClock) throws {
+        for tag in tags {
+            let isThere = try db.first(
+                "SELECT 1 FROM tag WHERE repository_id = ? AND name = ? AND entry_id = ?",
+                .integer(repository),
+                .text(tag.text),
+                .integer(entry)
+            ) { _ in true }
+            if isThere != nil { continue }
             try db.run(
                 """
                 INSERT INTO tag (repository_id, name, entry_id, updated_at) VALUES (?, ?, ?, ?)

@@ -58,9 +58,14 @@ extension MetadataTransaction {
 }
 
 extension MetadataSnapshot {
-    /// All resumable uploads.
+    /// All resumable uploads, but for those of repositories that are being removed.
     package func uploads() throws -> [UploadRow] {
-        try db.all("SELECT id, repository_id, file_name, length, expires_at FROM upload") {
+        try db.all(
+            """
+            SELECT u.id, u.repository_id, u.file_name, u.length, u.expires_at FROM upload u
+            JOIN repository r ON r.id = u.repository_id AND r.is_deleted = 0
+            """
+        ) {
             UploadRow(
                 id: $0.text(0),
                 repository: $0.integer(1),
@@ -69,6 +74,11 @@ extension MetadataSnapshot {
                 expiresAt: Timestamp(milliseconds: $0.integer(4))
             )
         }
+    }
+
+    /// Whether a repository has a manifest.
+    package func hasManifest(_ digest: Digest, in repository: RepositoryID) throws -> Bool {
+        try db.manifestEntry(digest, in: repository) != nil
     }
 
     /// The first of some repositories that links a blob, and the blob's size.

@@ -66,7 +66,7 @@ package struct LarderServer: Sendable {
             throw error
         }
         do {
-            try await serve(store, folder: folder, signals: signals, stop: stop, onReady: onReady)
+            try await serve(store, pool: pool, folder: folder, signals: signals, stop: stop, onReady: onReady)
         } catch {
             try? await pool.run { try store.close() }
             try? await pool.shutdown()
@@ -79,6 +79,7 @@ package struct LarderServer: Sendable {
 
     private func serve(
         _ store: Store,
+        pool: FilePool,
         folder: DataFolder,
         signals: [UnixSignal],
         stop: ServerStop?,
@@ -123,7 +124,7 @@ package struct LarderServer: Sendable {
         }
         // A socket that a killed server left behind.
         unlink(folder.socketPath)
-        var services: [any Service] = store.services
+        var services: [any Service] = store.services + [MemoryTrimmer(pool: pool)]
         services.append(
             Listener(
                 front: makeFront(isLocalSocket: true),

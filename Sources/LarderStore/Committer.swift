@@ -17,6 +17,8 @@ package final class Committer: Service {
     /// Transactions are bounded, so that a reader's snapshot and the next request never wait long.
     private static let rowsPerBatch = 1000
     private static let timePerBatch: Duration = .milliseconds(10)
+    /// The log is moved when there was no commit for so long.
+    private static let idleTime: Duration = .seconds(1)
     /// Batches that are committed and wait for their sync, the one that is being synced included: while there are more,
     /// operations gather for one transaction.
     private static let unsyncedMax = 2
@@ -207,6 +209,14 @@ package final class Committer: Service {
                 // Both begin even when the end has come already: each waits for the other.
                 group.addTask { await threads.runToEnd { self.syncBatches() } }
                 group.addTask { await threads.runToEnd { self.writeBatches() } }
+                group.addTask {
+                    try? await cancelWhenGracefulShutdown {
+                        while true {
+                            try await Task.sleep(for: Self.idleTime)
+                            self.checkpoints.noteTick()
+                        }
+                    }
+                }
             }
         } onCancelOrGracefulShutdown: {
             self.state.withLock { $0.isClosed = true }

@@ -12,6 +12,7 @@ import ServiceLifecycle
 final class RegistrySweeper: Service {
     private static let period: Duration = .seconds(60)
     private static let rowsPerSlice = 250
+    private static let slicesPerRound = 40
 
     private let metadata: Metadata
     private let committer: Committer
@@ -19,6 +20,7 @@ final class RegistrySweeper: Service {
     private let sweeper: Sweeper
     private let uses: UseTracker
     private let pool: FilePool
+    /// What is unused for so long goes, by its stored times, which may be older than the last use by their precision.
     private let grace: Duration
     private let now: TimeSource
     private let expireUploads: @Sendable () -> Void
@@ -72,16 +74,17 @@ final class RegistrySweeper: Service {
         try await sweeper.writeUses()
         let unusedSince = now() - grace
         var manifestCount = 0
-        while true {
-            let count = try await settleReviews(unusedSince: unusedSince)
+        for _ in 0..<Self.slicesPerRound {
+            let (dueCount, count) = try await settleReviews(unusedSince: unusedSince)
             manifestCount += count
-            if count == 0 { break }
+            if count == 0 && dueCount < Self.rowsPerSlice { break }
             // Large ones only lose their names at first.
             try await sweeper.removeDeadEntries()
         }
         var blobCount = 0
         var byteCount: Int64 = 0
-        for repository in directory.all where repository.kind == .registry {
+        // What a sparse manifest names may come later and is known to nobody until then.
+        for repository in directory.all where repository.kind == .registry && !repository.settings.allowsSparse {
             while true {
                 let removed = try await removeUnreferenced(in: repository.id, unusedSince: unusedSince)
                 blobCount += removed.count
@@ -97,7 +100,7 @@ final class RegistrySweeper: Service {
         }
     }
 
-    private func settleReviews(unusedSince: Timestamp) async throws -> Int {
+    private func settleReviews(unusedSince: Timestamp) async throws -> (dueCount: Int, removedCount: Int) {
         let now = now()
         let due = try await read { try $0.dueReviews(at: now, atMost: Self.rowsPerSlice) }
         let candidates = due.map { entry in
@@ -105,12 +108,13 @@ final class RegistrySweeper: Service {
         }
         // U1: what was used since, and is not written yet, is looked at in the next round.
         defer { uses.endEviction(of: candidates) }
-        return try await committer.commit(rowCount: Self.rowsPerSlice * 4) { [uses, grace] transaction in
+        let count = try await committer.commit(rowCount: Self.rowsPerSlice * 4) { [uses, grace] transaction in
             let entries = uses.beginEviction(of: candidates).compactMap { candidate in
                 if case .entry(let id) = candidate.row { id } else { nil }
             }
             return try transaction.settleReviews(of: entries, unusedSince: unusedSince, grace: grace)
         }
+        return (due.count, count)
     }
 
     private func removeUnreferenced(

@@ -5,6 +5,8 @@ import Synchronization
 final class Reservation: Sendable {
     /// Reserved ahead of the bytes that arrived (design: 64 MiB at most).
     private static let aheadBytes: Int64 = 8 << 20
+    /// Rounds of eviction whose room others may take before a writer is refused.
+    private static let attemptMax = 64
 
     private let store: Store
     private let repository: RepositoryID
@@ -39,10 +41,21 @@ final class Reservation: Sendable {
         }
     }
 
+    /// Gives back what was reserved beyond a length that is on the disk.
+    func trim(to length: Int64) {
+        let excess = ReservedRoom(
+            reserved: max(0, taken.load(ordering: .relaxed) - length),
+            written: max(0, written.load(ordering: .relaxed) - length)
+        )
+        store.account.release(excess)
+        taken.wrappingSubtract(excess.reserved, ordering: .relaxed)
+        written.wrappingSubtract(excess.written, ordering: .relaxed)
+    }
+
     /// Reserves bytes; waits for eviction when there is no room.
     func take(_ byteCount: Int64) async throws(StoreError) {
         let total = bytes + byteCount
-        for _ in 0..<8 {
+        for _ in 0..<Self.attemptMax {
             if isOverQuota(total) {
                 try await store.evictor.waitForRoom(.repository(repository, bytes: total, entries: entries))
             } else if store.account.reserve(byteCount) {

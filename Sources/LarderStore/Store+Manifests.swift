@@ -99,6 +99,7 @@ extension Store {
         let candidates =
             source.map { directory.id(of: $0).map { [$0] } ?? [] }
             ?? directory.all.filter { $0.kind == .registry }.map(\.id)
+        guard try await read({ try $0.blob(digest) }) != nil else { return false }
         var rest = candidates[...]
         while !rest.isEmpty {
             let slice = rest.prefix(Self.repositoriesPerRead)
@@ -148,9 +149,14 @@ extension Store {
         _ commit: (UploadedBlob, Reservation) async throws(StoreError) -> Commitment
     ) async throws {
         let size = Int64(bytes.readableBytes)
-        let reservation = Reservation(store: self, repository: repository.id, entries: 1)
+        // One that is there takes nothing of the repository's quota.
+        var isThere = false
+        if repository.settings.quotaEntries != nil || repository.settings.quotaBytes != nil {
+            isThere = try await read { try $0.hasManifest(digests[0], in: repository.id) }
+        }
+        let reservation = Reservation(store: self, repository: repository.id, entries: isThere ? 0 : 1)
         defer { reservation.release() }
-        try await reservation.take(size)
+        if !isThere { try await reservation.take(size) }
         let aliases = Array(digests.dropFirst())
         if size <= configuration.inlineLimit.bytes {
             let content = BlobContent.inline(Array(bytes.readableBytesView))

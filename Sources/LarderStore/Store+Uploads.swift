@@ -19,6 +19,8 @@ package enum UploadOutcome: Sendable, Equatable {
 
 /// Resumable uploads: bytes come in pieces, each is durable before it is acknowledged, and the last names the digest.
 extension Store {
+    private static let emptyUploadLifetime: Duration = .seconds(3600)
+
     /// Begins an upload; creates the registry if the configuration allows it.
     ///
     /// Durable on return. It is given up when nothing is sent for `StoreConfiguration.uploadLifetime`.
@@ -29,7 +31,8 @@ extension Store {
     package func beginUpload(_ id: String, in name: RepositoryName) async throws(StoreError) {
         let repository = try await repositoryForWriting(name, kind: .registry)
         let now = now()
-        let expiresAt = now + configuration.uploadLifetime
+        // What stays empty need not be kept long.
+        let expiresAt = now + min(configuration.uploadLifetime, Self.emptyUploadLifetime)
         let session = UploadSession(
             id: id,
             repository: repository.id,
@@ -47,10 +50,9 @@ extension Store {
         }
     }
 
-    /// Bytes that an upload has; nil when there is no such upload.
+    /// Bytes of an upload that were acknowledged; nil when there is no such upload.
     package func uploadLength(_ id: String, in name: RepositoryName) -> Int64? {
-        guard let session = session(id, in: name), !session.state.withLock({ $0.isOver }) else { return nil }
-        return session.length
+        session(id, in: name)?.state.withLock { $0.isOver ? nil : $0.acknowledged }
     }
 
     /// Adds bytes to an upload: durable on return.
@@ -101,17 +103,12 @@ extension Store {
                     discard(session)
                     return .accepted(length: length ?? 0)
                 }
-                do {
-                    try await receive(body, into: session, length: length)
-                } catch {
-                    try? await acknowledge(session)
-                    throw error
-                }
-                let received = session.length
-                try await store(session, as: target, digest: digest)
-                return .accepted(length: received)
-            } catch let error as StoreError {
-                if case .digestMismatch = error { discard(session) }
+                try await receive(body, into: session, length: length)
+                return .accepted(length: try await store(session, as: target, digest: digest))
+            } catch {
+                if case StoreError.digestMismatch = error { discard(session) }
+                // No descriptor stays open until the next request.
+                if !session.isOver { try? await acknowledge(session) }
                 throw error
             }
         }
@@ -121,8 +118,8 @@ extension Store {
     package func cancelUpload(_ id: String, in name: RepositoryName) async throws(StoreError) -> Bool {
         guard let session = session(id, in: name), session.take() == .taken else { return false }
         session.end()
+        defer { abandon(session) }
         try await committer.commit { try $0.deleteUpload(id) }
-        abandon(session)
         return true
     }
 
@@ -135,9 +132,9 @@ extension Store {
         }
     }
 
-    /// Gives up the uploads of a repository that is being removed.
+    /// Gives up the uploads of a repository that is being removed; one that is being sent, when its request ends.
     func discardUploads(in repository: RepositoryID) {
-        for session in uploads.all(in: repository) where session.take() == .taken { discard(session) }
+        for session in uploads.all(in: repository) where session.doom() { discard(session) }
     }
 
     // MARK: - Sessions
@@ -158,7 +155,7 @@ extension Store {
         case .busy: return .busy
         case .taken: break
         }
-        defer { session.giveBack() }
+        defer { if session.giveBack() { discard(session) } }
         if let offset, offset != session.length { return .outOfOrder(length: session.length) }
         return try await body(session)
     }
@@ -168,6 +165,9 @@ extension Store {
         try await pool.run { [blobs] in
             if let upload = session.state.withLock({ $0.upload }) {
                 try upload.resume()
+                // What came and could not be acknowledged is sent again.
+                try upload.cut(to: session.length)
+                session.reservation.trim(to: session.length)
                 return upload
             }
             let upload: BlobUpload
@@ -192,8 +192,8 @@ extension Store {
         into session: UploadSession,
         length: Int64?
     ) async throws where Body.Element == ByteBuffer {
-        if length == 0 { return }
         let upload = try await openFile(of: session)
+        if length == 0 { return }
         try await receive(
             PrefixedChunks(first: [], rest: body.makeAsyncIterator()),
             into: upload,
@@ -216,22 +216,31 @@ extension Store {
         try await committer.commit {
             try $0.setUpload(id, fileName: fileName, length: length, expiresAt: expiresAt)
         }
+        session.state.withLock { $0.acknowledged = length }
+        session.reservation.trim(to: length)
     }
 
-    /// Makes a blob of all that a session received.
-    private func store(_ session: UploadSession, as target: WriteTarget, digest: Digest) async throws {
-        let upload = try await openFile(of: session)
+    /// Makes a blob of all that a session received; returns its length.
+    private func store(_ session: UploadSession, as target: WriteTarget, digest: Digest) async throws -> Int64 {
+        guard let upload = session.state.withLock({ $0.upload }) else { throw StoreError.shuttingDown }
         let digests = try await pool.run { try upload.digests(alsoSHA512: target.namesSHA512) }
         guard digests.contains(digest) else {
             throw StoreError.digestMismatch(expected: digest, actual: digests.last ?? digests[0])
         }
         if upload.length <= configuration.inlineLimit.bytes {
             try await put(target, bytes: ByteBuffer(bytes: try await pool.run { try upload.bytes() }))
-            return discard(session)
+            discard(session)
+            return upload.length
         }
-        try await pool.run {
-            try upload.finish()
-            try upload.publish(as: digests[0])
+        do {
+            try await pool.run {
+                try upload.finish()
+                try upload.publish(as: digests[0])
+            }
+        } catch {
+            // A sync that failed may succeed the next time without having written anything, and a name was given.
+            discard(session)
+            throw error
         }
         let blob = UploadedBlob(
             digest: digests[0],
@@ -249,6 +258,7 @@ extension Store {
             }
             uploads.remove(session)
             pool.submit { isStored ? upload.settle() : upload.abandon() }
+            return upload.length
         } catch {
             // Its file has its final name by now and can't be gone on with.
             if !committer.hasFailed { discard(session) }

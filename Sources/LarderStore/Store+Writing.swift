@@ -320,6 +320,8 @@ extension Store {
         let writing = UploadPipe(pool: pool) { try upload.append($0) }
         let hashing = UploadPipe(pool: pool) { upload.hash($0) }
         let limit = configuration.blobSizeLimit
+        // A resumable upload has bytes from before.
+        let start = upload.length
         var received: Int64 = 0
         var chunks = chunks
         do {
@@ -328,8 +330,8 @@ extension Store {
                 if let length, received > length {
                     throw StoreError.lengthMismatch(expected: length, actual: received)
                 }
-                if let limit, received > limit.bytes { throw StoreError.tooLarge(limit: limit) }
-                try await reservation.cover(received, of: length)
+                if let limit, start + received > limit.bytes { throw StoreError.tooLarge(limit: limit) }
+                try await reservation.cover(start + received, of: length.map { start + $0 })
                 try await writing.write(chunk)
                 try await hashing.write(chunk)
                 reservation.noteWritten(Int64(chunk.readableBytes))

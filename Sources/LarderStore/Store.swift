@@ -59,7 +59,7 @@ package final class Store: Sendable {
         let startCount = try metadata.recordStart()
         let blobs = BlobStore(root: folder.path, files: files, firstGeneration: startCount << 40)
         self.blobs = blobs
-        let openUploads = try metadata.read { try $0.uploads() }
+        let openUploads = try Self.openUploads(of: blobs, metadata: metadata)
         try Self.discardLeftovers(of: blobs, metadata: metadata, keeping: openUploads, logger: logger)
         _ = try metadata.write { try $0.abandonPendingManifests() }
         let (repositories, account, quarantined) = try metadata.read { snapshot in
@@ -125,7 +125,7 @@ package final class Store: Sendable {
             sweeper: sweeper,
             uses: uses,
             pool: pool,
-            grace: configuration.unreferencedAge,
+            grace: configuration.unreferencedAge + configuration.lastUsePrecision,
             now: now,
             logger: logger
         ) {
@@ -166,6 +166,20 @@ package final class Store: Sendable {
         let balance = account.current
         let affordable = ByteCount(min(balance.disk.free, account.limit.bytes) / 16)
         return min(.mebibytes(192), max(Ballast.length(diskTotal: ByteCount(balance.disk.total)), affordable))
+    }
+
+    /// The resumable uploads that can be gone on with; the rows of others go.
+    private static func openUploads(of blobs: BlobStore, metadata: Metadata) throws(StoreError) -> [UploadRow] {
+        var uploads: [UploadRow] = []
+        for row in try metadata.read({ try $0.uploads() }) {
+            if let name = row.fileName, try !blobs.hasUpload(fileName: name, length: row.length) {
+                // It was about to become a blob when the process ended.
+                _ = try metadata.write { try $0.deleteUpload(row.id) }
+            } else {
+                uploads.append(row)
+            }
+        }
+        return uploads
     }
 
     private static func discardLeftovers(

@@ -10,9 +10,13 @@ final class UploadSession: Sendable {
     struct State {
         var isTaken = false
         var isOver = false
+        /// It is to end with the request that works on it.
+        var isDoomed = false
         var upload: BlobUpload?
         /// The file of an earlier process, which is opened and hashed when somebody goes on with it.
         var leftFile: (name: String, length: Int64)?
+        /// Bytes that are on the disk for sure.
+        var acknowledged: Int64 = 0
         var expiresAt: Timestamp
     }
 
@@ -34,13 +38,17 @@ final class UploadSession: Sendable {
         repository = row.repository
         self.reservation = reservation
         state = Mutex(
-            State(leftFile: row.fileName.map { ($0, row.length) }, expiresAt: row.expiresAt)
+            State(
+                leftFile: row.fileName.map { ($0, row.length) },
+                acknowledged: row.length,
+                expiresAt: row.expiresAt
+            )
         )
         reservation.takeWritten(row.length)
     }
 
-    /// Bytes received so far.
-    var length: Int64 { state.withLock { $0.upload?.length ?? $0.leftFile?.length ?? 0 } }
+    /// Bytes that were acknowledged: where the next ones begin.
+    var length: Int64 { state.withLock { $0.acknowledged } }
 
     enum Taking {
         case taken
@@ -58,9 +66,23 @@ final class UploadSession: Sendable {
         }
     }
 
-    func giveBack() {
-        state.withLock { $0.isTaken = false }
+    /// Ends the work of one request; whether the session is to be given up now.
+    func giveBack() -> Bool {
+        state.withLock { state in
+            state.isTaken = false
+            return state.isDoomed && !state.isOver
+        }
     }
+
+    /// Whether the session may be given up now; if a request works on it, then when that ends.
+    func doom() -> Bool {
+        state.withLock { state in
+            state.isDoomed = true
+            return !state.isTaken && !state.isOver
+        }
+    }
+
+    var isOver: Bool { state.withLock { $0.isOver } }
 
     /// Ends a session that nobody works on; false when somebody does, or it has ended.
     func end(ifUnusedAt now: Timestamp) -> Bool {

@@ -54,6 +54,7 @@ enum Banner {
               sccache   SCCACHE_WEBDAV_ENDPOINT=\(url)/sccache/main
               Gradle    buildCache { remote(HttpBuildCache) { url = '\(url)/gradle/main/' } }
               Maven     <url>\(url)/maven/main</url>
+              images    docker push \(url.dropFirst("http://".count))/main/app:1
 
               `larder setup TOOL` prints the whole set-up of a tool, `larder status` what the server does.
             """

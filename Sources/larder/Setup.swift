@@ -3,12 +3,13 @@ import Foundation
 
 struct Setup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Print what to paste into a build tool.",
+        abstract: "Print what to paste into a tool.",
         discussion: """
             Examples:
               larder setup bazel >> .bazelrc
               larder setup gradle --repo android
               larder setup ccache --url http://cache.example:7878
+              larder setup docker --repo team/app
             """,
     )
 
@@ -19,6 +20,8 @@ struct Setup: AsyncParsableCommand {
         case sccache
         case gradle
         case maven
+        case docker
+        case podman
     }
 
     @Argument(help: "One of: \(Tool.allCases.map(\.rawValue).joined(separator: ", ")).")
@@ -37,7 +40,21 @@ struct Setup: AsyncParsableCommand {
     }
 
     static func text(_ tool: Tool, base: String, repository: String) -> String {
-        switch tool {
+        let host = base.split(separator: "/").last.map(String.init) ?? base
+        return switch tool {
+        case .docker:
+            """
+            # A registry on this machine is taken over plain HTTP as it is. For another host, in
+            # /etc/docker/daemon.json:  { "insecure-registries": ["\(host)"] }
+            docker tag app \(host)/\(repository):1
+            docker push \(host)/\(repository):1
+            """
+        case .podman:
+            """
+            # Also for buildah; skopeo has --src-tls-verify and --dest-tls-verify.
+            podman push --tls-verify=false app \(host)/\(repository):1
+            podman pull --tls-verify=false \(host)/\(repository):1
+            """
         case .bazel:
             """
             # .bazelrc

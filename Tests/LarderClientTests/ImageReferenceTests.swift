@@ -1,5 +1,6 @@
 import LarderClient
 import LarderCore
+import LarderTestSupport
 import Testing
 
 private let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -25,7 +26,7 @@ private let references: [(text: String, name: String, tag: String?, digest: Stri
 
     @Test func theDigestCountsBeforeTheTagAndLatestComesLast() throws {
         let digest = try #require(Digest("sha256:\(hex)"))
-        let (first, last) = (LarderCore.Tag("v1"), LarderCore.Tag("latest"))
+        let (first, last) = (ImageTag("v1"), ImageTag("latest"))
         let (tag, latest) = (try #require(first), try #require(last))
         #expect(try ImageReference("app:v1@sha256:\(hex)").manifest == .digest(digest))
         #expect(try ImageReference("app:v1").manifest == .tag(tag))
@@ -82,7 +83,7 @@ private let folders: [(text: String, folder: String, tag: String?)] = [
 
     @Test(arguments: folders)
     func ociNamesAFolder(text: String, folder: String, tag: String?) throws {
-        #expect(try ImagePlace(text) == .layout(folder: folder, tag: tag.flatMap { LarderCore.Tag($0) }))
+        #expect(try ImagePlace(text) == .layout(folder: folder, tag: tag.flatMap { ImageTag($0) }))
     }
 
     @Test(arguments: [

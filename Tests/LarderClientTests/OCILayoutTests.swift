@@ -16,11 +16,11 @@ import Testing
         for blob in image.manifest.blobReferences {
             _ = try await layout.add(blob, from: store, progress: { _ in })
         }
-        try await layout.put(image, as: .image(tag.flatMap { LarderCore.Tag($0) }))
+        try await layout.put(image, as: .image(tag.flatMap { ImageTag($0) }))
     }
 
     private func tag(_ text: String) throws -> ManifestReference {
-        let tag = LarderCore.Tag(text)
+        let tag = ImageTag(text)
         return .tag(try #require(tag))
     }
 

@@ -24,6 +24,12 @@ import Testing
         case removeDeadEntries(limit: Int)
         case flush(RepositoryID, until: Timestamp, limit: Int)
         case finishRemovals([PendingRemoval])
+        case push(manifest: Int, tags: [Int], generation: Int64?, repository: RepositoryID)
+        case deleteTag(Int, repository: RepositoryID)
+        case deleteManifest(Int, repository: RepositoryID)
+        case deleteBlob(Int, repository: RepositoryID)
+        /// By their numbers, what is due.
+        case settle([Int64])
     }
 
     /// A file that some blob was given.
@@ -34,6 +40,17 @@ import Testing
 
     private static let keys = 0..<8
     private static let contents = 0..<14
+    private static let manifests = 0..<9
+
+    /// By its number: one of three images, an index of two of them, or what is about one.
+    private static func manifest(_ number: Int) throws -> TestManifest {
+        let image = try TestManifest.image(number % 3, config: number % 3, layers: [number % 3 + 1, number % 3 + 5])
+        switch number / 3 {
+        case 0: return image
+        case 1: return try .index(number, of: [image, try manifest((number + 1) % 3)])
+        default: return try .image(number, config: number, about: image)
+        }
+    }
 
     @Test(arguments: 0..<4)
     func randomOperationsKeepEveryCounterRight(run: Int) async throws {
@@ -64,6 +81,9 @@ import Testing
             }
             try await Self.empty(harness)
             #expect(try harness.isEmpty(), "LARDER_TEST_SEED=\(seed &- UInt64(run))")
+            for table in ["manifest", "tag", "review"] {
+                #expect(try harness.count(table) == 0, "LARDER_TEST_SEED=\(seed &- UInt64(run))")
+            }
             #expect(try harness.problems() == [], "LARDER_TEST_SEED=\(seed &- UInt64(run))")
         }
     }
@@ -79,7 +99,7 @@ import Testing
         let file = Bool.random(using: &generator) ? generation : nil
         let count = Int.random(in: 0...4, using: &generator)
         let some = (0..<count).map { _ in Int.random(in: contents, using: &generator) }
-        switch Int.random(in: 0..<100, using: &generator) {
+        switch Int.random(in: 0..<140, using: &generator) {
         case 0..<25:
             return .putBlob(content, generation: file, repository: repository)
         case 25..<50:
@@ -114,11 +134,37 @@ import Testing
             return .removeDeadEntries(limit: Int.random(in: 1...3, using: &generator))
         case 94..<97:
             return .finishRemovals(try harness.removals().filter { _ in Bool.random(using: &generator) })
-        default:
+        case 97..<100:
             let until = Harness.start + .seconds(.random(in: 0...150, using: &generator))
             return .flush(repository, until: until, limit: Int.random(in: 1...3, using: &generator))
+        default:
+            return try manifestOperation(harness, file: file, repository: repository, using: &generator)
         }
         return .removeDeadEntries(limit: 2)
+    }
+
+    private static func manifestOperation(
+        _ harness: Harness,
+        file: Int64?,
+        repository: RepositoryID,
+        using generator: inout SeededGenerator
+    ) throws -> Operation {
+        let number = Int.random(in: manifests, using: &generator)
+        switch Int.random(in: 0..<40, using: &generator) {
+        case 0..<22:
+            let count = Int.random(in: 0...2, using: &generator)
+            let tags = (0..<count).map { _ in Int.random(in: 0..<4, using: &generator) }
+            return .push(manifest: number, tags: tags, generation: file, repository: repository)
+        case 22..<26:
+            return .deleteTag(Int.random(in: 0..<4, using: &generator), repository: repository)
+        case 26..<32:
+            return .deleteManifest(number, repository: repository)
+        case 32..<36:
+            return .deleteBlob(Int.random(in: contents, using: &generator), repository: repository)
+        default:
+            let due = try harness.metadata.read { try $0.dueReviews(at: Timestamp(milliseconds: .max), atMost: 100) }
+            return .settle(due.filter { _ in Bool.random(using: &generator) })
+        }
     }
 
     /// Performs an operation; returns the files that blobs were given.
@@ -169,6 +215,35 @@ import Testing
             _ = try transaction.flushRepository(repository, pushedUntil: until, atMost: limit)
         case .finishRemovals(let removals):
             try transaction.finishRemovals(removals)
+        case .push(let number, let tags, let generation, let repository):
+            let item = try manifest(number)
+            let names = try tags.map { try Harness.tag("t\($0)") }
+            do {
+                let isStored = try transaction.putManifest(
+                    item.pushed(generation: generation),
+                    tags: names,
+                    rule: .free,
+                    in: repository,
+                    clock: clock
+                )
+                guard isStored, let generation else { break }
+                return [StoredFile(digest: item.digest, generation: generation)]
+            } catch StoreError.missingContent(_) {
+                // Found out before anything was written.
+                break
+            }
+        case .deleteTag(let tag, let repository):
+            _ = try transaction.deleteTag(try Harness.tag("t\(tag)"), in: repository)
+        case .deleteManifest(let number, let repository):
+            _ = try transaction.deleteManifest(try manifest(number).digest, in: repository)
+        case .deleteBlob(let content, let repository):
+            _ = try transaction.deleteBlob(Harness.digest(content), in: repository)
+        case .settle(let entries):
+            _ = try transaction.settleReviews(
+                of: entries,
+                unusedSince: clock.now - .seconds(20),
+                grace: .seconds(20)
+            )
         }
         return []
     }

@@ -30,7 +30,7 @@ struct CommandLineTests {
         (arguments: ["status", "--bogus"], says: "Unknown option '--bogus'"),
         (
             arguments: ["setup", "make"],
-            says: "Please provide one of 'bazel', 'ccache', 'sccache', 'gradle' or 'maven'"
+            says: "The value 'make' is invalid for '<tool>'. Please provide one of the following:"
         ),
         (arguments: ["repo", "create"], says: "Missing expected argument '<name>'"),
         (arguments: ["repo", "create", "a", "--quota", "lots"], says: "--quota is a size such as 50GiB, or none"),

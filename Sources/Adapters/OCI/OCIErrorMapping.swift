@@ -48,7 +48,7 @@ extension HTTPAnswer {
     /// which no client takes for a reason to try another manifest format.
     static func registryError(_ error: StoreError) -> HTTPAnswer {
         switch error {
-        case .malformed: registryError(400, .nameInvalid, "\(error)")
+        case .malformed: registryError(400, .blobUploadInvalid, "\(error)")
         case .notFound: registryError(404, .nameUnknown, "\(error)")
         case .digestMismatch: registryError(400, .digestInvalid, "\(error)")
         case .lengthMismatch: registryError(400, .sizeInvalid, "\(error)")
@@ -61,7 +61,9 @@ extension HTTPAnswer {
                 "the manifest names content that the repository does not have",
                 details: digests.map(\.description)
             )
-        case .noSpace, .quotaExceeded: registryError(507, .denied, "\(error)")
+        case .noSpace: registryError(507, .denied, "\(error)")
+        // Clients show the message of a 403, not that of a 507.
+        case .quotaExceeded: registryError(403, .denied, "\(error)")
         case .conditionFailed: registryError(412, .denied, "\(error)")
         case .notAllowed: registryError(403, .denied, "\(error)")
         case .overloaded: registryError(429, .tooManyRequests, "\(error)", headers: [("Retry-After", "1")])

@@ -20,7 +20,6 @@ extension OCIExchange {
         if let text = query["mount"], let digest = Digest(text), try await mount(digest, in: name) {
             return created(digest, in: name)
         }
-        for try await _ in request.body {}
         try await store.beginUpload(id, in: name)
         return answer(202, progress(of: id, in: name, length: 0))
     }
@@ -48,6 +47,7 @@ extension OCIExchange {
 
     private func receive(_ name: RepositoryName, _ id: String) async throws -> Response {
         var offset: Int64?
+        var length = contentLength
         if let text = request.headers[.contentRange] {
             guard let range = Self.range(text) else {
                 return error(400, .blobUploadInvalid, "Content-Range is FIRST-LAST", details: [text])
@@ -56,6 +56,7 @@ extension OCIExchange {
                 return error(400, .sizeInvalid, "Content-Range and Content-Length differ", details: [text])
             }
             offset = range.first
+            length = range.count
         }
         guard method == .put else {
             let outcome = try await store.appendToUpload(
@@ -63,7 +64,7 @@ extension OCIExchange {
                 in: name,
                 at: offset,
                 body: request.body,
-                length: contentLength
+                length: length
             )
             return response(to: outcome, name, id) { answer(202, progress(of: id, in: name, length: $0)) }
         }
@@ -77,7 +78,7 @@ extension OCIExchange {
             as: digest,
             at: offset,
             body: request.body,
-            length: contentLength
+            length: length
         )
         return response(to: outcome, name, id) { _ in created(digest, in: name) }
     }
