@@ -102,7 +102,7 @@ package struct ImageCopy: Sendable {
 
     private func image(from store: any ImageStore) async throws -> StoredManifest {
         guard let image = try await store.manifest(source.manifest, mediaType: nil) else {
-            throw ClientError("there is no \(source.manifest?.text ?? "image") in \(store.name)")
+            throw ClientError("\(store.name) has no image \(source.manifest?.text ?? "of one name only; name its tag")")
         }
         guard let platform else { return image }
         return try await ImageGraph.pick(platform, of: image, from: store)

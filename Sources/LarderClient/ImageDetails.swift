@@ -52,7 +52,7 @@ extension RegistryClient {
             repository: repository.text,
             digest: image.digest.description,
             mediaType: manifest.mediaType,
-            artifactType: manifest.effectiveArtifactType,
+            artifactType: manifest.artifactType ?? (config == nil ? manifest.effectiveArtifactType : nil),
             sizeBytes: try await contentSize(of: manifest, in: repository),
             platforms: try await platforms(of: manifest, in: repository),
             created: config?.created,

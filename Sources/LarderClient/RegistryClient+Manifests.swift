@@ -160,7 +160,7 @@ extension RegistryAnswer {
 
 extension ManifestReference {
     /// As it stands in paths.
-    var text: String {
+    package var text: String {
         switch self {
         case .tag(let tag): tag.text
         case .digest(let digest): digest.description

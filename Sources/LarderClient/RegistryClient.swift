@@ -151,15 +151,15 @@ extension RegistryClient {
         let body = try? await answer.response.body.collect(upTo: 64 << 10)
         let reason = body.flatMap { RegistryErrors($0)?.text }.map { " (\($0))" } ?? ""
         return ClientError(
-            "\(origin.label) refused to \(what): \(answer.status)\(reason)\(hint(for: answer.status))",
+            "\(origin.label) refused to \(what): \(answer.status)\(reason)\(hint(for: answer.status, isExplained: !reason.isEmpty))",
             isTransient: answer.status >= 500 && answer.status != 507 || answer.status == 429
         )
     }
 
-    private func hint(for status: Int) -> String {
+    private func hint(for status: Int, isExplained: Bool) -> String {
         switch status {
         case 401 where authorization != nil: "; log in with: podman login \(origin.label), or docker login"
-        case 403: "; it needs another right or login"
+        case 403 where !isExplained: "; it needs another right or login"
         case 429: "; try again later"
         case 507: "; make room there first"
         case 500...: "; try again, and see the log there"

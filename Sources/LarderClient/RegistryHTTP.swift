@@ -64,7 +64,11 @@ enum RegistryHTTP {
     /// An error of the connection in words, or the cancellation that caused it.
     static func brokenOff(_ error: any Error, label: String) -> any Error {
         if error is CancellationError || Task.isCancelled { return CancellationError() }
-        let reason = (error as? HTTPClientError)?.shortDescription ?? "\(error)"
+        var reason = (error as? HTTPClientError)?.shortDescription ?? "\(error)"
+        // The library's text for this is made for programmers.
+        if reason.contains("Connection refused") {
+            reason = "the connection was refused; check the address, and that the registry runs"
+        }
         return ClientError("no answer from \(label): \(reason)", isTransient: true)
     }
 }

@@ -9,7 +9,7 @@ extension Image {
             discussion: """
                 SOURCE and DESTINATION are each one of:
                   NAME[:TAG|@DIGEST]                          the server that runs on the data folder
-                  docker://HOST[:PORT]/NAME[:TAG|@DIGEST]     another registry
+                  docker://HOST[:PORT]/NAME[:TAG|@DIGEST]     another registry; without TLS only on this machine
                   http://HOST[:PORT]/NAME[:TAG|@DIGEST]       another registry, without TLS
                   oci:PATH[:TAG]                              a folder in the OCI image layout
 
@@ -35,6 +35,12 @@ extension Image {
         @Flag(help: "Speak to other registries without TLS.") var plainHttp = false
         @Flag(help: "Show no progress.") var quiet = false
         @Flag(help: "Print JSON at the end.") var json = false
+
+        func validate() throws {
+            if let platform, !platform.contains("/") {
+                throw ValidationError("--platform is os/architecture, such as linux/arm64")
+            }
+        }
 
         func run() async throws {
             var copy = ImageCopy(

@@ -158,7 +158,7 @@ extension RegistryClient {
     }
 
     private func missing(_ image: ImageReference) -> ClientError {
-        ClientError("there is no image \(image); see: larder image tags \(image.repository)")
+        ClientError("there is no image \(image.repository):\(image.manifest.text); see: larder image ls")
     }
 }
 
