@@ -157,7 +157,12 @@ extension Store {
         }
         defer { if session.giveBack() { discard(session) } }
         if let offset, offset != session.length { return .outOfOrder(length: session.length) }
-        return try await body(session)
+        do {
+            return try await body(session)
+        } catch {
+            if case StoreError.noSpace = error { diskIsFull() }
+            throw error
+        }
     }
 
     /// The session's file, open: a new one, that of the request before, or that of an earlier process.

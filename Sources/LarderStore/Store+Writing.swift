@@ -378,7 +378,7 @@ extension Store {
         return try await read { try $0.hasEntry(key, in: repository.id) } ? 0 : 1
     }
 
-    private func diskIsFull() {
+    func diskIsFull() {
         account.noteDiskFull()
         evictor.wake()
     }

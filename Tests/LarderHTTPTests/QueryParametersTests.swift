@@ -1,3 +1,4 @@
+import LarderCore
 import LarderHTTP
 import LarderTestSupport
 import Testing
@@ -86,7 +87,7 @@ import Testing
         (text: "\u{0}\u{f}\u{7f}\"<>", encoded: "%00%0F%7F%22%3C%3E"),
     ])
     func valuesAreEncoded(text: String, encoded: String) {
-        #expect(QueryParameters.encode(text) == encoded)
+        #expect(percentEncoded(text) == encoded)
         #expect(QueryParameters("a=\(encoded)"[...])["a"] == text)
     }
 
@@ -100,7 +101,7 @@ import Testing
                 guard let scalar = Unicode.Scalar(UInt32.random(in: 0..<limit, using: &generator)) else { continue }
                 text.unicodeScalars.append(scalar)
             }
-            let encoded = QueryParameters.encode(text)
+            let encoded = percentEncoded(text)
             let decoded = QueryParameters("x=1&a=\(encoded)&a=2"[...])["a"] ?? "-"
             #expect(Array(decoded.utf8) == Array(text.utf8), "LARDER_TEST_SEED=\(seed)")
         }

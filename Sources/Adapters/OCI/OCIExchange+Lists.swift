@@ -49,7 +49,7 @@ extension OCIExchange {
             let found = try await store.referrers(of: subject, in: name, after: cursor, atMost: Self.referrersPerRead)
             for (number, descriptor) in found where types.isEmpty || types.contains(Self.artifactType(descriptor)) {
                 if !descriptors.isEmpty, byteCount + descriptor.utf8.count > Self.referrersByteCountMax {
-                    let filter = types.map { "&artifactType=\(QueryParameters.encode($0))" }.joined()
+                    let filter = types.map { "&artifactType=\(percentEncoded($0))" }.joined()
                     let next = "/v2/\(name)/referrers/\(subject)?after=\(cursor)\(filter)"
                     headers.append(("Link", "<\(next)>; rel=\"next\""))
                     break reading
@@ -95,7 +95,7 @@ extension OCIExchange {
         hasMore: Bool
     ) -> [(name: String, value: String)] {
         guard hasMore, let last = page.last else { return [] }
-        return [("Link", "<\(path)?n=\(count)&last=\(QueryParameters.encode(last))>; rel=\"next\"")]
+        return [("Link", "<\(path)?n=\(count)&last=\(percentEncoded(last))>; rel=\"next\"")]
     }
 
     private static func artifactType(_ descriptor: String) -> String {
