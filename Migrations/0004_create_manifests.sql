@@ -1,6 +1,8 @@
 -- Settings of registries.
 -- 1: a manifest may name content that is not there.
 ALTER TABLE repository ADD COLUMN allows_sparse INTEGER NOT NULL DEFAULT 0 CHECK (allows_sparse IN (0, 1));
+-- 1: it once did, and what came later is protected by no reference.
+ALTER TABLE repository ADD COLUMN has_been_sparse INTEGER NOT NULL DEFAULT 0 CHECK (has_been_sparse IN (0, 1));
 -- 1: a tag stays with the manifest that it was given to first.
 ALTER TABLE repository ADD COLUMN has_immutable_tags INTEGER NOT NULL DEFAULT 0 CHECK (has_immutable_tags IN (0, 1));
 -- Patterns, separated by spaces, of tags that move nevertheless.

@@ -10,6 +10,8 @@ import Synchronization
 package final class BlobUpload: Sendable {
     /// Written to the disk in pieces of this length while more bytes arrive, so the last sync is short.
     private static let writebackLength: Int64 = 8 << 20
+    /// Hashed again in one go: a thread of the pool has other work too.
+    private static let rehashLength: Int64 = 64 << 20
 
     private struct State {
         var file: Int32?
@@ -142,31 +144,38 @@ package final class BlobUpload: Sendable {
         }
     }
 
-    /// The digests of the whole file, which is read again when what was hashed is not what was written, or when SHA-512 is
-    /// wanted and was not known to be.
-    package func digests(alsoSHA512: Bool) throws(StoreError) -> [Digest] {
+    /// The digests of all bytes; nil when the file must be read again for them (`hashAgain`), because what was hashed is not
+    /// what was written, or SHA-512 is wanted and was not known to be.
+    package func digests(alsoSHA512: Bool) -> [Digest]? {
         let digests = hasher.withLock { $0.finalize() }
-        if !state.withLock({ $0.mustRead }), !alsoSHA512 || digests.count > 1 { return digests }
-        var fresh = IncrementalHasher(alsoSHA512: alsoSHA512)
-        try read(upTo: length) { fresh.update($0) }
-        hasher.withLock { $0 = fresh }
-        return fresh.finalize()
+        return !state.withLock({ $0.mustRead }) && (!alsoSHA512 || digests.count > 1) ? digests : nil
+    }
+
+    /// Hashes a bounded part of the open file behind what `hasher` has; false when that was all.
+    package func hashAgain(into hasher: inout IncrementalHasher) throws(StoreError) -> Bool {
+        let start = hasher.byteCount
+        let end = min(length, start + Self.rehashLength)
+        var fresh = hasher
+        try read(start..<end) { fresh.update($0) }
+        hasher = fresh
+        return end < length
     }
 
     /// All bytes; for uploads that turn out small.
     package func bytes() throws(StoreError) -> [UInt8] {
         var result: [UInt8] = []
-        try read(upTo: length) { result.append(contentsOf: $0) }
+        try read(0..<length) { result.append(contentsOf: $0) }
         return result
     }
 
-    private func read(upTo end: Int64, _ body: (UnsafeRawBufferPointer) -> Void) throws(StoreError) {
+    private func read(_ range: Range<Int64>, _ body: (UnsafeRawBufferPointer) -> Void) throws(StoreError) {
         guard let file = state.withLock({ $0.file }) else { throw .shuttingDown }
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { buffer.deallocate() }
-        var offset: Int64 = 0
-        while offset < end {
-            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(Int(min(end - offset, 1 << 20))))
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            let pieceLength = Int(min(range.upperBound - offset, 1 << 20))
+            let piece = UnsafeMutableRawBufferPointer(rebasing: buffer.prefix(pieceLength))
             let count = try files.read(file, at: offset, into: piece, path: fileName)
             guard count > 0 else { throw .corrupt("the file of an upload is too short: \(fileName)") }
             body(UnsafeRawBufferPointer(rebasing: piece.prefix(count)))

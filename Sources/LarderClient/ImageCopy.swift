@@ -58,7 +58,7 @@ package struct ImageCopy: Sendable {
         let tag = try destinationTag(for: image)
         let to = try await store(at: destination, isDestination: true, server: server)
         let graph = try await ImageGraph(image, from: from, includesReferrers: includesReferrers)
-        report(.planned(blobCount: graph.blobs.count, byteCount: graph.blobs.reduce(0) { $0 + $1.size }))
+        report(.planned(blobCount: graph.blobs.count, byteCount: graph.blobs.map(\.size).saturatingSum))
         let outcomes: [BlobOutcome]
         do {
             outcomes = try await copyBlobs(graph.blobs, from: from, to: to, report)
@@ -83,7 +83,7 @@ package struct ImageCopy: Sendable {
             copiedCount: copied.count,
             presentCount: outcomes.filter { $0 == .present }.count,
             mountedCount: outcomes.filter { $0 == .mounted }.count,
-            copiedBytes: copied.reduce(0) { $0 + $1.0.size }
+            copiedBytes: copied.map(\.0.size).saturatingSum
         )
     }
 

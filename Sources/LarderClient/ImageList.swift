@@ -70,17 +70,17 @@ extension RegistryClient {
 
     /// The bytes of config and layers; of an index the sum over its manifests.
     func contentSize(of manifest: Manifest, in repository: RepositoryName, depth: Int = 0) async throws -> Int64 {
-        var size = manifest.blobReferences.reduce(0) { $0 + $1.size }
-        guard depth < Self.indexDepthMax else { return size }
+        var sizes = manifest.blobReferences.map(\.size)
+        guard depth < Self.indexDepthMax else { return sizes.saturatingSum }
         for child in manifest.manifests {
             guard ManifestType.all.contains(child.mediaType) else {
-                size += child.size
+                sizes.append(child.size)
                 continue
             }
             let part = try await self.manifest(.digest(child.digest), in: repository, mediaType: child.mediaType)
-            if let part { size += try await contentSize(of: part.manifest, in: repository, depth: depth + 1) }
+            if let part { sizes.append(try await contentSize(of: part.manifest, in: repository, depth: depth + 1)) }
         }
-        return size
+        return sizes.saturatingSum
     }
 
     /// The platforms that an index names, or the one of an image's config.

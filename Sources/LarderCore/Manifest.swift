@@ -34,6 +34,17 @@ package enum ManifestType {
     /// All that this program can take or give.
     package static let all = [ociImage, ociIndex, dockerImage, dockerList]
 
+    /// RFC 6838, section 4.2: what may stand in a header.
+    static func isWellFormed(_ type: String) -> Bool {
+        type.utf8.count <= 255
+            && type.utf8.allSatisfy { character in
+                switch character {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+                default: "!#$&-^_.+/".utf8.contains(character)
+                }
+            }
+    }
+
     static func isImage(_ type: String) -> Bool { type == ociImage || type == dockerImage }
     static func isIndex(_ type: String) -> Bool { type == ociIndex || type == dockerList }
     static func isSchema1(_ type: String) -> Bool { type.hasPrefix("application/vnd.docker.distribution.manifest.v1+") }
@@ -151,9 +162,9 @@ private struct Parts {
 
     func check(as type: String) throws(StoreError) {
         // Types that nobody has described yet are kept as they come, if they are a vendor's and JSON.
-        guard type.hasPrefix("application/vnd."), type.hasSuffix("json") || type.hasSuffix("+prettyjws") else {
-            throw .invalidContent("\(type) is no type of a manifest")
-        }
+        guard type.hasPrefix("application/vnd."), type.hasSuffix("json") || type.hasSuffix("+prettyjws"),
+            ManifestType.isWellFormed(type)
+        else { throw .invalidContent("\(type.prefix(255)) is no type of a manifest") }
         if ManifestType.isSchema1(type) || hasSchema1Parts {
             throw .invalidContent("manifests of schema 1 are not taken: push the image with a current client")
         }

@@ -7,7 +7,9 @@ package struct Repository: Sendable, Equatable {
     package let name: RepositoryName
     package let kind: RepositoryKind
     package let createdAt: Timestamp
-    package var settings: RepositorySettings
+    package private(set) var settings: RepositorySettings
+    /// Whether manifests here may name content that came after them, which no reference protects then.
+    package private(set) var hasBeenSparse: Bool
     /// Bytes of the blobs that it links, each charged once.
     package var usedBytes: Int64
     package var entryCount: Int64
@@ -19,7 +21,8 @@ package struct Repository: Sendable, Equatable {
         createdAt: Timestamp,
         settings: RepositorySettings,
         usedBytes: Int64,
-        entryCount: Int64
+        entryCount: Int64,
+        hasBeenSparse: Bool = false
     ) {
         self.id = id
         self.name = name
@@ -28,6 +31,13 @@ package struct Repository: Sendable, Equatable {
         self.settings = settings
         self.usedBytes = usedBytes
         self.entryCount = entryCount
+        self.hasBeenSparse = hasBeenSparse || settings.allowsSparse
+    }
+
+    /// Replaces the settings.
+    package mutating func set(_ settings: RepositorySettings) {
+        self.settings = settings
+        hasBeenSparse = hasBeenSparse || settings.allowsSparse
     }
 }
 

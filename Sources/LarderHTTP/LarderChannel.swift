@@ -5,7 +5,6 @@ import LarderCore
 package import Logging
 package import NIOCore
 import NIOHTTP1
-package import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
 /// The other end of the socket has no credentials.
@@ -15,7 +14,7 @@ struct PeerIsNobody: Error {}
 ///
 /// A connection's pipeline is chosen in `setup`; another protocol on the same port (HTTP/2 by its preface) is added there.
 package struct LarderChannel: HTTPChannelHandler {
-    package typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+    package typealias Value = AcceptedConnection
 
     package let responder: HTTPChannelHandler.Responder
     private let front: HTTPFront
@@ -51,15 +50,18 @@ package struct LarderChannel: HTTPChannelHandler {
             )
             try pipeline.addHandler(ExpressLane(front: front, wire: wire, eventLoop: channel.eventLoop))
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
-            return try NIOAsyncChannel(
-                wrappingChannelSynchronously: channel,
-                configuration: .init(isOutboundHalfClosureEnabled: true)
-            )
+            return try AcceptedConnection(channel)
         }
     }
 
     package func handle(value: Value, logger: Logger) async {
-        await handleHTTP(asyncChannel: value, logger: logger)
+        do {
+            guard let channel = try await value.serve() else { return }
+            await handleHTTP(asyncChannel: channel, logger: logger)
+        } catch {
+            front.logger.debug("a connection could not be served", metadata: ["error": "\(error)"])
+            value.channel.close(promise: nil)
+        }
     }
 
     /// Only the user who runs the server, and root, may speak through `larder.sock`, whatever the mode of the file is.

@@ -74,22 +74,43 @@ extension MetadataSnapshot {
     /// `subject`: As the manifests write it.
     ///
     /// `cursor`: Those with numbers above it.
+    ///
+    /// `byteCountMax`: Of all descriptors together, but for the first.
+    ///
+    /// `scanMax`: Manifests that are looked at.
+    ///
+    /// - Returns: The descriptors that `isWanted` takes, and the cursor of the next page; nil behind the last.
     package func referrers(
         of subject: Digest,
         in repository: RepositoryID,
         after cursor: Int64,
-        atMost limit: Int
-    ) throws -> [(number: Int64, descriptor: String)] {
-        try db.all(
+        byteCountMax: Int,
+        scanMax: Int,
+        isWanted: (String) -> Bool
+    ) throws -> (descriptors: [String], next: Int64?) {
+        var descriptors: [String] = []
+        var (byteCount, scanCount, last) = (0, 0, cursor)
+        var hasMore = false
+        try db.forEachRow(
             """
             SELECT m.entry_id, m.referrer FROM manifest m JOIN entry e ON e.id = m.entry_id
             WHERE m.repository_id = ? AND m.subject = ? AND m.entry_id > ? AND e.is_dead = 0 AND e.hidden_at IS NULL
-            ORDER BY m.entry_id LIMIT ?
+            ORDER BY m.entry_id
             """,
             .integer(repository),
             .text("\(subject)"),
-            .integer(cursor),
-            .integer(Int64(limit))
-        ) { (number: $0.integer(0), descriptor: $0.text(1)) }
+            .integer(cursor)
+        ) { row in
+            let descriptor = row.text(1)
+            let isListed = isWanted(descriptor)
+            if isListed { byteCount += descriptor.utf8.count }
+            hasMore = scanCount == scanMax || (isListed && byteCount > byteCountMax && !descriptors.isEmpty)
+            if hasMore { return false }
+            if isListed { descriptors.append(descriptor) }
+            scanCount += 1
+            last = row.integer(0)
+            return true
+        }
+        return (descriptors, hasMore ? last : nil)
     }
 }

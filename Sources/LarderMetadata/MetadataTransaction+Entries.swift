@@ -191,6 +191,17 @@ extension MetadataTransaction {
         return dead.count == 100
     }
 
+    /// Whether an entry is a manifest, or was to become one.
+    private func isManifest(_ id: Int64) throws -> Bool {
+        try db.first(
+            """
+            SELECT 1 FROM manifest WHERE entry_id = ?1
+            UNION ALL SELECT 1 FROM entry WHERE id = ?1 AND scope = '#pending' LIMIT 1
+            """,
+            .integer(id)
+        ) { _ in true } ?? false
+    }
+
     /// Releases references and, with the last, the entry's value and row.
     ///
     /// Returns the number of references released.
@@ -205,7 +216,7 @@ extension MetadataTransaction {
             .integer(id),
             .integer(Int64(min(limit, 1 << 30)))
         ) { $0.integer(0) }
-        let isManifest = try db.first("SELECT 1 FROM manifest WHERE entry_id = ?", .integer(id)) { _ in true } ?? false
+        let isManifest = try isManifest(id)
         for blobID in blobs {
             try db.run(
                 "DELETE FROM reference WHERE entry_id = ? AND blob_id = ?",

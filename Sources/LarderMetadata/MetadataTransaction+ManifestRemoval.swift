@@ -133,19 +133,20 @@ extension MetadataTransaction {
         )
     }
 
-    /// Removes manifests under review that nothing keeps: no tag, no index, no living subject, no use within the grace.
+    /// Which manifests under review nothing keeps: no tag, no index, no living subject, no use within the grace.
+    ///
+    /// The review of others ends, or is put off.
     ///
     /// `entries`: As `MetadataSnapshot.dueReviews` returned them.
     ///
     /// `unusedSince`: What was used later stays for now.
     ///
-    /// - Returns: The number of manifests that went.
     package func settleReviews(
         of entries: some Sequence<Int64>,
         unusedSince: Timestamp,
         grace: Duration
-    ) throws -> Int {
-        var count = 0
+    ) throws -> [Int64] {
+        var result: [Int64] = []
         for entry in entries {
             let lastUsed = try db.first(
                 "SELECT last_used FROM entry WHERE id = ? AND is_dead = 0",
@@ -159,13 +160,19 @@ extension MetadataTransaction {
                 )
                 continue
             }
-            let mustGo = try lastUsed != nil && isKeptByNothing(entry)
-            try db.run("DELETE FROM review WHERE entry_id = ?", .integer(entry))
-            guard mustGo else { continue }
-            try removeEntry(entry)
-            count += 1
+            if try lastUsed != nil && isKeptByNothing(entry) {
+                result.append(entry)
+            } else {
+                try db.run("DELETE FROM review WHERE entry_id = ?", .integer(entry))
+            }
         }
-        return count
+        return result
+    }
+
+    /// Removes a manifest that `settleReviews` returned in the same transaction.
+    package func removeReviewed(_ entry: Int64) throws {
+        try db.run("DELETE FROM review WHERE entry_id = ?", .integer(entry))
+        try removeEntry(entry)
     }
 
     private func isKeptByNothing(_ entry: Int64) throws -> Bool {

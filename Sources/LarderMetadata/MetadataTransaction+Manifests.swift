@@ -17,16 +17,20 @@ package struct NewManifest: Sendable {
     package let referrer: String?
     /// Whether it may name content that is not there.
     package let isSparse: Bool
+    /// Whether one that is there may lack references to content that came after it.
+    package let completesReferences: Bool
 
     package init(
         value: UploadedBlob,
         manifest: Manifest,
         digest: Digest,
-        isSparse: Bool
+        isSparse: Bool,
+        completesReferences: Bool = false
     ) {
         self.value = value
         self.digest = digest
         self.isSparse = isSparse
+        self.completesReferences = completesReferences || isSparse
         mediaType = manifest.mediaType
         // BuildKit's cache is an index that names layers.
         let children = manifest.manifests.filter { ManifestType.all.contains($0.mediaType) }
@@ -153,7 +157,8 @@ extension MetadataTransaction {
     ) throws {
         try requirePending(entry)
         try check(tags, of: manifest, rule, in: repository)
-        if try tagExisting(manifest, tags: tags, in: repository, clock: clock) != nil {
+        // Its bytes are those that the pending entry has already.
+        if try tagExisting(manifest, tags: tags, heals: false, in: repository, clock: clock) != nil {
             // Somebody else pushed the same meanwhile.
             return try removeEntry(entry)
         }
@@ -200,17 +205,24 @@ extension MetadataTransaction {
     private func tagExisting(
         _ manifest: NewManifest,
         tags: [Tag],
+        heals: Bool = true,
         in repository: RepositoryID,
         clock: UseClock
     ) throws -> Bool? {
         guard let entry = try db.manifestEntry(manifest.value.digest, in: repository) else { return nil }
-        let isStored = try storeAndLink(
-            manifest.value,
-            in: repository,
-            isExplicit: false,
-            entryCount: 0,
-            clock: clock
-        ).isStored
+        var missing: [Int64] = []
+        if manifest.completesReferences, manifest.referenceCount <= Self.referencesPerSlice {
+            missing = try resolve(manifest.content, manifest.children, isSparse: manifest.isSparse, in: repository)
+        }
+        let isStored =
+            try heals
+            && storeAndLink(
+                manifest.value,
+                in: repository,
+                isExplicit: false,
+                entryCount: 0,
+                clock: clock
+            ).isStored
         // D2: a push renews the mark, also of what is there. The time of the first push stays.
         try db.run(
             "UPDATE entry SET hidden_at = NULL, last_used = max(last_used, ?) WHERE id = ?",
@@ -232,11 +244,9 @@ extension MetadataTransaction {
             }
         }
         noteChange(of: manifest, in: repository)
-        if manifest.isSparse, manifest.referenceCount <= Self.referencesPerSlice {
+        if !missing.isEmpty {
             // Some of it may have come meanwhile.
-            for id in try resolve(manifest.content, manifest.children, isSparse: true, in: repository) {
-                try addReference(entry, repository, blobID: id)
-            }
+            for id in missing { try addReference(entry, repository, blobID: id) }
             try db.run(
                 """
                 UPDATE entry SET reference_count = (SELECT count(*) FROM reference WHERE entry_id = ?1) WHERE id = ?1
@@ -324,13 +334,6 @@ extension MetadataTransaction {
 
     private func setTags(_ tags: [Tag], to entry: Int64, in repository: RepositoryID, clock: UseClock) throws {
         for tag in tags {
-            let isThere = try db.first(
-                "SELECT 1 FROM tag WHERE repository_id = ? AND name = ? AND entry_id = ?",
-                .integer(repository),
-                .text(tag.text),
-                .integer(entry)
-            ) { _ in true }
-            if isThere != nil { continue }
             try db.run(
                 """
                 INSERT INTO tag (repository_id, name, entry_id, updated_at) VALUES (?, ?, ?, ?)

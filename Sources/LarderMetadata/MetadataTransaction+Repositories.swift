@@ -20,8 +20,8 @@ extension MetadataTransaction {
         try db.run(
             """
             INSERT INTO repository (name, kind, created_at, quota_bytes, quota_entries, validates_content,
-                allows_sparse, has_immutable_tags, mutable_tags)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                allows_sparse, has_been_sparse, has_immutable_tags, mutable_tags)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)
             """,
             .text(name.text),
             .text(kind.rawValue),
@@ -48,8 +48,9 @@ extension MetadataTransaction {
     package func setRepository(_ id: RepositoryID, settings: RepositorySettings) throws -> Repository? {
         try db.run(
             """
-            UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ?, allows_sparse = ?,
-                has_immutable_tags = ?, mutable_tags = ? WHERE id = ?
+            UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ?, 
+                allows_sparse = ?4, has_been_sparse = max(has_been_sparse, ?4), has_immutable_tags = ?, mutable_tags = ?
+            WHERE id = ?
             """,
             .optional(settings.quotaBytes?.bytes),
             .optional(settings.quotaEntries),
@@ -80,8 +81,16 @@ extension MetadataTransaction {
     ///
     /// - Returns: Whether more is left.
     package func flushRepository(_ id: RepositoryID, pushedUntil: Timestamp, atMost limit: Int) throws -> Bool {
+        // A manifest that was tagged since was pushed again; one that an index names goes after the index, if that goes.
         let entries = try db.all(
-            "SELECT id FROM entry WHERE repository_id = ? AND is_dead = 0 AND pushed_at <= ? LIMIT ?",
+            """
+            SELECT e.id FROM entry e WHERE e.repository_id = ?1 AND e.is_dead = 0 AND e.pushed_at <= ?2
+                AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.entry_id = e.id AND t.updated_at > ?2)
+                AND NOT EXISTS (SELECT 1 FROM manifest m
+                    JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = e.blob_id AND l.entry_count > 1
+                    WHERE m.entry_id = e.id)
+            LIMIT ?3
+            """,
             .integer(id),
             .integer(pushedUntil.milliseconds),
             .integer(Int64(limit))
@@ -100,7 +109,8 @@ extension MetadataTransaction {
         for blobID in links {
             try dropLink(id, blobID: blobID)
         }
-        return links.count == limit
+        // What went may have been all that kept something else.
+        return !entries.isEmpty || !links.isEmpty
     }
 
     /// Removes the row of a deleted repository that is empty by now.
@@ -117,7 +127,7 @@ extension Database {
         try all(
             """
             SELECT id, name, kind, created_at, quota_bytes, quota_entries, validates_content, used_bytes, entry_count,
-                allows_sparse, has_immutable_tags, mutable_tags
+                allows_sparse, has_immutable_tags, mutable_tags, has_been_sparse
             FROM repository WHERE is_deleted = 0 AND \(condition)
             """,
             value
@@ -140,7 +150,8 @@ extension Database {
                 createdAt: Timestamp(milliseconds: row.integer(3)),
                 settings: settings,
                 usedBytes: row.integer(7),
-                entryCount: row.integer(8)
+                entryCount: row.integer(8),
+                hasBeenSparse: row.flag(12)
             )
         }
     }

@@ -13,6 +13,9 @@ final class RegistrySweeper: Service {
     private static let period: Duration = .seconds(60)
     private static let rowsPerSlice = 250
     private static let slicesPerRound = 40
+    private static let registriesPerRead = 500
+    /// After the start nothing is removed for so long: uses that the process before did not get to write are unknown.
+    private static let startGrace: Duration = .seconds(3600)
 
     private let metadata: Metadata
     private let committer: Committer
@@ -51,11 +54,16 @@ final class RegistrySweeper: Service {
     }
 
     func run() async throws {
+        let start = ContinuousClock().now
         try? await cancelWhenGracefulShutdown {
             while true {
                 try await Task.sleep(for: Self.period)
                 do {
-                    try await self.sweep()
+                    if ContinuousClock().now - start < min(Self.startGrace, self.grace) {
+                        self.expireUploads()
+                    } else {
+                        try await self.sweep()
+                    }
                 } catch StoreError.shuttingDown {
                     return
                 } catch is CancellationError {
@@ -83,13 +91,23 @@ final class RegistrySweeper: Service {
         }
         var blobCount = 0
         var byteCount: Int64 = 0
-        // What a sparse manifest names may come later and is known to nobody until then.
-        for repository in directory.all where repository.kind == .registry && !repository.settings.allowsSparse {
-            while true {
-                let removed = try await removeUnreferenced(in: repository.id, unusedSince: unusedSince)
-                blobCount += removed.count
-                byteCount += removed.bytes
-                if removed.count < Self.rowsPerSlice { break }
+        var registries = directory.ids(of: .registry)[...]
+        while !registries.isEmpty {
+            let slice = Array(registries.prefix(Self.registriesPerRead))
+            registries = registries.dropFirst(slice.count)
+            let due = try await read { snapshot in
+                try slice.filter {
+                    try !snapshot.unreferencedLinks(in: $0, unusedSince: unusedSince, atMost: 1).isEmpty
+                }
+            }
+            // What a sparse manifest names may come later and is known to nobody until then.
+            for id in due where directory.find(id)?.hasBeenSparse == false {
+                while true {
+                    let removed = try await removeUnreferenced(in: id, unusedSince: unusedSince)
+                    blobCount += removed.count
+                    byteCount += removed.bytes
+                    if removed.count < Self.rowsPerSlice { break }
+                }
             }
         }
         if manifestCount + blobCount > 0 {
@@ -106,13 +124,16 @@ final class RegistrySweeper: Service {
         let candidates = due.map { entry in
             EvictionCandidate(row: .entry(entry), repository: 0, lastUsed: unusedSince, size: 0)
         }
-        // U1: what was used since, and is not written yet, is looked at in the next round.
         defer { uses.endEviction(of: candidates) }
         let count = try await committer.commit(rowCount: Self.rowsPerSlice * 4) { [uses, grace] transaction in
-            let entries = uses.beginEviction(of: candidates).compactMap { candidate in
-                if case .entry(let id) = candidate.row { id } else { nil }
-            }
-            return try transaction.settleReviews(of: entries, unusedSince: unusedSince, grace: grace)
+            let going = Set(try transaction.settleReviews(of: due, unusedSince: unusedSince, grace: grace))
+            // U1: what was used since, and is not written yet, is looked at in the next round. Only what really goes is
+            // a miss meanwhile.
+            let leaving = uses.beginEviction(
+                of: candidates.filter { if case .entry(let id) = $0.row { going.contains(id) } else { false } }
+            )
+            for case .entry(let id) in leaving.map(\.row) { try transaction.removeReviewed(id) }
+            return leaving.count
         }
         return (due.count, count)
     }

@@ -8,17 +8,25 @@ package final class RepositoryDirectory: Sendable {
         var byID: [RepositoryID: Repository] = [:]
         var idByName: [RepositoryName: RepositoryID] = [:]
         var sortedNames: [RepositoryKind: [RepositoryName]] = [:]
+        /// Sums by kind.
+        var usedBytes: [RepositoryKind: Int64] = [:]
+
+        init(_ repositories: [Repository]) {
+            byID = Dictionary(uniqueKeysWithValues: repositories.map { ($0.id, $0) })
+            idByName = Dictionary(uniqueKeysWithValues: repositories.map { ($0.name, $0.id) })
+            sumUp()
+        }
+
+        mutating func sumUp() {
+            usedBytes = [:]
+            for repository in byID.values { usedBytes[repository.kind, default: 0] += repository.usedBytes }
+        }
     }
 
     private let state: Mutex<State>
 
     init(_ repositories: [Repository]) {
-        state = Mutex(
-            State(
-                byID: Dictionary(uniqueKeysWithValues: repositories.map { ($0.id, $0) }),
-                idByName: Dictionary(uniqueKeysWithValues: repositories.map { ($0.name, $0.id) })
-            )
-        )
+        state = Mutex(State(repositories))
     }
 
     /// The repository of a name; nil when there is none.
@@ -66,6 +74,16 @@ package final class RepositoryDirectory: Sendable {
         return Array(all[low...].prefix(limit))
     }
 
+    /// Numbers of the repositories of a kind, in no order.
+    func ids(of kind: RepositoryKind) -> [RepositoryID] {
+        state.withLock { $0.byID.values.filter { $0.kind == kind }.map(\.id) }
+    }
+
+    /// Bytes that the repositories of a kind link.
+    func usedBytes(of kind: RepositoryKind) -> Int64 {
+        state.withLock { $0.usedBytes[kind] ?? 0 }
+    }
+
     package var count: Int { state.withLock { $0.byID.count } }
 
     func insert(_ repository: Repository) {
@@ -73,18 +91,20 @@ package final class RepositoryDirectory: Sendable {
             guard state.byID[repository.id] == nil else { return }
             state.byID[repository.id] = repository
             state.idByName[repository.name] = repository.id
+            state.usedBytes[repository.kind, default: 0] += repository.usedBytes
             state.sortedNames[repository.kind] = nil
         }
     }
 
     func update(_ id: RepositoryID, settings: RepositorySettings) {
-        state.withLock { $0.byID[id]?.settings = settings }
+        state.withLock { $0.byID[id]?.set(settings) }
     }
 
     func remove(_ id: RepositoryID) {
         state.withLock { state in
             guard let repository = state.byID.removeValue(forKey: id) else { return }
             state.idByName[repository.name] = nil
+            state.usedBytes[repository.kind, default: 0] -= repository.usedBytes
             state.sortedNames[repository.kind] = nil
         }
     }
@@ -96,12 +116,14 @@ package final class RepositoryDirectory: Sendable {
                 state.byID[repository.id]?.usedBytes = repository.usedBytes
                 state.byID[repository.id]?.entryCount = repository.entryCount
             }
+            state.sumUp()
         }
     }
 
     func apply(_ changes: [RepositoryID: MetadataEffects.RepositoryChange]) {
         state.withLock { state in
             for (id, change) in changes {
+                if let kind = state.byID[id]?.kind { state.usedBytes[kind, default: 0] += change.usedBytes }
                 state.byID[id]?.usedBytes += change.usedBytes
                 state.byID[id]?.entryCount += change.entryCount
             }

@@ -7,6 +7,8 @@ package import NIOCore
 extension Store {
     /// Repositories that one read looks through for a blob.
     private static let repositoriesPerRead = 500
+    /// Manifests that one page of referrers looks at.
+    private static let referrersPerRead = 5000
 
     /// Stores a manifest and gives it tags: visible together, durable on return.
     ///
@@ -50,7 +52,8 @@ extension Store {
                     value: value,
                     manifest: manifest,
                     digest: named,
-                    isSparse: repository.settings.allowsSparse
+                    isSparse: repository.settings.allowsSparse,
+                    completesReferences: repository.hasBeenSparse
                 ),
                 tags: tags,
                 rule: TagRule(repository.settings, condition: condition),
@@ -87,7 +90,7 @@ extension Store {
 
     /// Links a blob of another repository, so that it need not be sent.
     ///
-    /// `source`: Where it is; nil: any registry.
+    /// `source`: The registry that has it; nil: any.
     ///
     /// - Returns: false when it is not there, or the quota has no room for it.
     package func mountBlob(
@@ -97,8 +100,7 @@ extension Store {
     ) async throws -> Bool {
         let repository = try await repositoryForWriting(name, kind: .registry)
         let candidates =
-            source.map { directory.id(of: $0).map { [$0] } ?? [] }
-            ?? directory.all.filter { $0.kind == .registry }.map(\.id)
+            source.map { directory.id(of: $0, kind: .registry).map { [$0] } ?? [] } ?? directory.ids(of: .registry)
         guard try await read({ try $0.blob(digest) }) != nil else { return false }
         var rest = candidates[...]
         while !rest.isEmpty {
@@ -121,15 +123,25 @@ extension Store {
         return try await read { try $0.tags(in: id, after: last, atMost: limit) }
     }
 
-    /// Descriptors of manifests that are about another one; see `MetadataSnapshot.referrers`.
+    /// A page of descriptors of manifests that are about another one; see `MetadataSnapshot.referrers`.
     package func referrers(
         of subject: Digest,
         in name: RepositoryName,
         after cursor: Int64,
-        atMost limit: Int
-    ) async throws -> [(number: Int64, descriptor: String)] {
-        guard let id = directory.id(of: name, kind: .registry) else { return [] }
-        return try await read { try $0.referrers(of: subject, in: id, after: cursor, atMost: limit) }
+        byteCountMax: Int,
+        isWanted: @escaping @Sendable (String) -> Bool
+    ) async throws -> (descriptors: [String], next: Int64?) {
+        guard let id = directory.id(of: name, kind: .registry) else { return ([], nil) }
+        return try await read {
+            try $0.referrers(
+                of: subject,
+                in: id,
+                after: cursor,
+                byteCountMax: byteCountMax,
+                scanMax: Self.referrersPerRead,
+                isWanted: isWanted
+            )
+        }
     }
 
     // MARK: - Parts

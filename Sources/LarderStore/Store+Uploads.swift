@@ -39,7 +39,12 @@ extension Store {
             reservation: Reservation(store: self, repository: repository.id, entries: 0),
             expiresAt: expiresAt
         )
-        guard uploads.insert(session) else { throw .overloaded }
+        if !uploads.insert(session) {
+            // One that has been empty for long makes room for one that somebody wants now.
+            guard let oldest = uploads.endOldestEmpty() else { throw .overloaded }
+            discard(oldest)
+            guard uploads.insert(session) else { throw .overloaded }
+        }
         do {
             try await committer.commit {
                 try $0.insertUpload(id, in: repository.id, now: now, expiresAt: expiresAt)
@@ -225,10 +230,25 @@ extension Store {
         session.reservation.trim(to: length)
     }
 
+    private func digests(of upload: BlobUpload, alsoSHA512: Bool) async throws -> [Digest] {
+        if let digests = upload.digests(alsoSHA512: alsoSHA512) { return digests }
+        var hasher = IncrementalHasher(alsoSHA512: alsoSHA512)
+        while true {
+            let before = hasher
+            let (after, hasMore) = try await pool.run {
+                var hasher = before
+                let hasMore = try upload.hashAgain(into: &hasher)
+                return (hasher, hasMore)
+            }
+            hasher = after
+            if !hasMore { return hasher.finalize() }
+        }
+    }
+
     /// Makes a blob of all that a session received; returns its length.
     private func store(_ session: UploadSession, as target: WriteTarget, digest: Digest) async throws -> Int64 {
         guard let upload = session.state.withLock({ $0.upload }) else { throw StoreError.shuttingDown }
-        let digests = try await pool.run { try upload.digests(alsoSHA512: target.namesSHA512) }
+        let digests = try await digests(of: upload, alsoSHA512: target.namesSHA512)
         guard digests.contains(digest) else {
             throw StoreError.digestMismatch(expected: digest, actual: digests.last ?? digests[0])
         }

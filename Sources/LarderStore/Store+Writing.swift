@@ -66,7 +66,7 @@ extension Store {
         }
         guard let length else { return }
         let balance = account.current
-        let evictable = directory.all.filter { $0.kind == .cache }.reduce(0) { $0 + $1.usedBytes }
+        let evictable = directory.usedBytes(of: .cache)
         // Shared blobs make `evictable` too large at most, so nothing that could fit is refused here.
         let fixed = max(0, balance.used - evictable)
         guard length <= account.capacity(balance) - fixed else {

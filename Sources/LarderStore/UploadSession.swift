@@ -82,6 +82,11 @@ final class UploadSession: Sendable {
         }
     }
 
+    /// Whether it has no byte and nobody is sending any.
+    var isWaitingEmpty: Bool { state.withLock { $0.acknowledged == 0 && !$0.isTaken && !$0.isOver } }
+
+    var expiresAt: Timestamp { state.withLock { $0.expiresAt } }
+
     var isOver: Bool { state.withLock { $0.isOver } }
 
     /// Ends a session that nobody works on; false when somebody does, or it has ended.
@@ -120,6 +125,13 @@ final class UploadSessions: Sendable {
 
     func remove(_ session: UploadSession) {
         sessions.withLock { $0[session.id] = nil }
+    }
+
+    /// Ends the session that has been without a byte for longest, and returns it; nil when there is none.
+    func endOldestEmpty() -> UploadSession? {
+        let waiting = sessions.withLock { Array($0.values) }.filter(\.isWaitingEmpty)
+        let oldest = waiting.min { $0.expiresAt < $1.expiresAt }
+        return oldest.flatMap { $0.end(ifUnusedAt: $0.expiresAt) ? $0 : nil }
     }
 
     /// Ends sessions whose time is over, and returns them.

@@ -18,7 +18,8 @@ extension Image {
                 Manifests are copied as they are, so digests and signatures stay valid.
 
                 Logins are those of podman, docker and skopeo: $REGISTRY_AUTH_FILE,
-                $XDG_RUNTIME_DIR/containers/auth.json, $DOCKER_CONFIG/config.json, ~/.docker/config.json.
+                $XDG_RUNTIME_DIR/containers/auth.json, $DOCKER_CONFIG/config.json, ~/.docker/config.json. Credential
+                helpers are not asked.
 
                 Examples:
                   larder image copy docker://docker.io/library/alpine:3.20 base/alpine:3.20

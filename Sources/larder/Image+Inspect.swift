@@ -65,7 +65,7 @@ extension Image {
 
         private static func printFacts(_ facts: [(String, String)]) {
             for (name, value) in facts {
-                Swift.print("\(name.padding(toLength: 10, withPad: " ", startingAt: 0))  \(value)")
+                Swift.print("\(name.padding(toLength: 10, withPad: " ", startingAt: 0))  \(printable(value))")
             }
         }
 

@@ -11,6 +11,7 @@ func printJSON(_ value: some Encodable) throws {
 
 /// Prints columns as wide as their contents.
 func printTable(_ header: [String], _ rows: [[String]]) {
+    let rows = rows.map { $0.map(printable) }
     let widths = header.indices.map { column in
         ([header] + rows).map { $0[column].count }.max() ?? 0
     }
@@ -69,4 +70,13 @@ struct ProgressBar {
     private func write(_ text: String) {
         FileHandle.standardError.write(Data(text.utf8))
     }
+}
+
+/// A text of a stranger without what would command the terminal.
+func printable(_ text: String) -> String {
+    String(
+        text.unicodeScalars.map { scalar in
+            scalar.properties.generalCategory == .control ? "\u{fffd}" : Character(scalar)
+        }
+    )
 }

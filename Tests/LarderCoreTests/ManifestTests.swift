@@ -284,6 +284,9 @@ private let noManifests: [String] = [
         "", "application/json", "text/plain", "application/octet-stream", "image/png", "vnd.example+json",
         "application/vnd.example", "application/vnd.oci.image.layer.v1.tar+gzip", "application/x-example+json",
         "Application/vnd.example+json",
+        // It stands in the head of every answer.
+        "application/vnd.a\r\nSet-Cookie: b=c\r\n\r\nHTTP/1.1 200 OK+json", "application/vnd.a\0+json",
+        "application/vnd.a b+json", "application/vnd.ä+json", "application/vnd.a;b=c+json",
     ])
     func otherTypesAreNone(type: String) {
         #expect(refusal(imageText(nil), as: type) == "\(type) is no type of a manifest")
@@ -470,13 +473,16 @@ private let noManifests: [String] = [
         #expect(read["artifactType"] as? String == "a\"b")
     }
 
-    @Test func typesThatNeedEscapesAreEscaped() throws {
-        let type = #"application/vnd.a\"b\\c+json"#
-        let thing = try parse(#"{"schemaVersion":2,"mediaType":"\#(type)"}"#)
-        #expect(thing.mediaType == #"application/vnd.a"b\c+json"#)
+    @Test func artifactTypesThatNeedEscapesAreEscaped() throws {
+        let type = #"a\"b\\c"#
+        let thing = try parse(
+            #"{"schemaVersion":2,"mediaType":"application/vnd.a+json","artifactType":"\#(type)"}"#
+        )
+        #expect(thing.artifactType == #"a"b\c"#)
         #expect(
             thing.referrerText(digest: digest("x"), size: 1)
-                == #"{"mediaType":"\#(type)","digest":"\#(digest("x"))","size":1}"#
+                == #"{"mediaType":"application/vnd.a+json","digest":"\#(digest("x"))","size":1,"#
+                + #""artifactType":"\#(type)"}"#
         )
     }
 }

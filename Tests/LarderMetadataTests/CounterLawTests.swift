@@ -239,11 +239,12 @@ import Testing
         case .deleteBlob(let content, let repository):
             _ = try transaction.deleteBlob(Harness.digest(content), in: repository)
         case .settle(let entries):
-            _ = try transaction.settleReviews(
+            let going = try transaction.settleReviews(
                 of: entries,
                 unusedSince: clock.now - .seconds(20),
                 grace: .seconds(20)
             )
+            for entry in going { try transaction.removeReviewed(entry) }
         }
         return []
     }

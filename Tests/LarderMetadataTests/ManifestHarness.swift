@@ -230,7 +230,9 @@ extension MetadataHarness {
         let now = Self.start + .seconds(seconds)
         let due = try metadata.read { try $0.dueReviews(at: now, atMost: 10_000) }
         return try metadata.write { transaction in
-            try transaction.settleReviews(of: due, unusedSince: now - Self.grace, grace: Self.grace)
+            let going = try transaction.settleReviews(of: due, unusedSince: now - Self.grace, grace: Self.grace)
+            for entry in going { try transaction.removeReviewed(entry) }
+            return going.count
         }.value
     }
 
@@ -251,8 +253,15 @@ extension MetadataHarness {
     func referrers(of subject: Digest, in repository: RepositoryID? = nil) throws -> [String] {
         let repository = repository ?? main
         return try metadata.read {
-            try $0.referrers(of: subject, in: repository, after: 0, atMost: 10_000)
-        }.map(\.descriptor)
+            try $0.referrers(
+                of: subject,
+                in: repository,
+                after: 0,
+                byteCountMax: 1 << 20,
+                scanMax: 10_000,
+                isWanted: { _ in true }
+            )
+        }.descriptors
     }
 
     /// The row whose last use a read of the manifest renews.

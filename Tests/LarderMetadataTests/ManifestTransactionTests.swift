@@ -586,16 +586,27 @@ import Testing
             #expect(try harness.referrers(of: subject.digest) == descriptors)
             #expect(try harness.referrers(of: subject.digest, in: harness.other) == [])
             #expect(try harness.referrers(of: artifacts[0].digest).count == 1)
-            // In pages of one.
-            var paged: [String] = []
-            var cursor: Int64 = 0
-            while let next = try harness.metadata.read({
-                try $0.referrers(of: subject.digest, in: main, after: cursor, atMost: 1)
-            }).first {
-                paged.append(next.descriptor)
-                cursor = next.number
+            // In pages of one: by their bytes, or by how many are looked at.
+            for (byteCountMax, scanMax) in [(1, 100), (1 << 20, 1)] {
+                var paged: [String] = []
+                var cursor: Int64? = 0
+                while let after = cursor {
+                    let page = try harness.metadata.read {
+                        try $0.referrers(
+                            of: subject.digest,
+                            in: main,
+                            after: after,
+                            byteCountMax: byteCountMax,
+                            scanMax: scanMax,
+                            isWanted: { _ in true }
+                        )
+                    }
+                    #expect(page.descriptors.count <= 1)
+                    paged += page.descriptors
+                    cursor = page.next
+                }
+                #expect(paged == descriptors)
             }
-            #expect(paged == descriptors)
             #expect(try harness.deleteManifest(artifacts[1].digest) == .removed)
             #expect(try harness.referrers(of: subject.digest) == [descriptors[0], descriptors[2]])
             #expect(try harness.problems() == [])

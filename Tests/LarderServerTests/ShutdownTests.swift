@@ -56,6 +56,18 @@ struct ShutdownTests {
         }
     }
 
+    /// A connection may be accepted in the moment in which the listener closes.
+    @Test(arguments: 1...5)
+    func connectionsThatComeAtTheEndDoNoHarm(round: Int) async throws {
+        try await withLiveServer { server in
+            let port = server.port
+            server.signal(SIGTERM)
+            while (try? WireConnection(port: port)) != nil {}
+            let status = try await server.wait()
+            #expect(status == 0, "\(server.log.suffix(2000))")
+        }
+    }
+
     @Test
     func aTransferThatDoesNotFinishIsCutOffAfterTheGrace() async throws {
         try await withLiveServer(arguments: ["--shutdown-grace", "1s"]) { server in

@@ -186,3 +186,11 @@ extension StoreHarness {
         try await store.pool.run {}
     }
 }
+
+extension StoreHarness {
+    /// Descriptors of what is about a manifest.
+    func referrers(of subject: Digest, in repository: String = "images") async throws -> [String] {
+        try await store.referrers(of: subject, in: try name(repository), after: 0, byteCountMax: 1 << 20) { _ in true }
+            .descriptors
+    }
+}

@@ -272,8 +272,10 @@ private struct RegistryRun: Sendable {
         #expect(tags == state(name).tags.keys.sorted(), place)
         for subject in 0..<3 {
             let digest = Self.manifest(subject).digest
-            let listed = try await harness.store.referrers(of: digest, in: registry, after: 0, atMost: 100)
-            #expect(listed.count == (state(name).manifests.contains(subject + 9) ? 1 : 0), place)
+            let page = try await harness.store.referrers(of: digest, in: registry, after: 0, byteCountMax: 1 << 20) {
+                _ in true
+            }
+            #expect(page.descriptors.count == (state(name).manifests.contains(subject + 9) ? 1 : 0), place)
         }
     }
 }

@@ -466,14 +466,20 @@ struct UploadSessionTests {
                     reservation: Reservation(store: harness.store, repository: repository.id, entries: 0),
                     expiresAt: harness.time.now + .seconds(60)
                 )
+                // Somebody is sending to each.
+                #expect(session.take() == .taken)
                 #expect(harness.store.uploads.insert(session))
             }
             try await harness.begin("the last")
-            let error = try await storeError { try await harness.begin("one more") }
-            #expect(error == .overloaded)
-            #expect(try await harness.uploadRows().map(\.id) == ["the last"])
-            #expect(try await harness.cancel("the last"))
+            // What has been empty for longest makes room.
             try await harness.begin("one more")
+            #expect(try await harness.append([1], to: "the last") == .unknown)
+            _ = try await harness.append([1], to: "one more")
+            let error = try await storeError { try await harness.begin("too many") }
+            #expect(error == .overloaded)
+            #expect(try await harness.uploadRows().map(\.id) == ["one more"])
+            #expect(try await harness.cancel("one more"))
+            try await harness.begin("too many")
         }
     }
 

@@ -11,6 +11,8 @@ import NIOCore
 package struct OCIAdapter: HTTPAdapter {
     package let name = "oci"
     private let makeUploadID: @Sendable () -> String
+    /// Manifests are read whole, and a slow sender takes its time.
+    private let manifestBudget = ByteBudget(.mebibytes(256))
 
     private static let manifestForm = ReadForm(
         digestHeader: "Docker-Content-Digest",
@@ -114,7 +116,13 @@ package struct OCIAdapter: HTTPAdapter {
             return HTTPAnswer(400).response
         }
         let query = QueryParameters(line.query)
-        let exchange = OCIExchange(store: context.store, request: request, method: method, query: query)
+        let exchange = OCIExchange(
+            store: context.store,
+            request: request,
+            method: method,
+            query: query,
+            manifestBudget: manifestBudget
+        )
         let response: Response
         switch OCIPath(line.segments.dropFirst()) {
         case .base: response = exchange.json("{}")
@@ -138,6 +146,7 @@ struct OCIExchange: Sendable {
     let request: Request
     let method: RequestMethod
     let query: QueryParameters
+    let manifestBudget: ByteBudget
 
     var contentLength: Int64? { request.headers[.contentLength].flatMap { Int64($0) } }
 

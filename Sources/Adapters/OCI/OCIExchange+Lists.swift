@@ -10,7 +10,6 @@ extension OCIExchange {
     private static let catalogPageLength = 1000
     /// Bytes of descriptors in one page of referrers (a client may read 4 MiB at most).
     private static let referrersByteCountMax = 3 << 20
-    private static let referrersPerRead = 200
 
     /// GET /v2/_catalog.
     func catalog() -> Response {
@@ -41,25 +40,16 @@ extension OCIExchange {
         guard let subject = Digest(text) else { return OCIAdapter.invalidDigest(text).response }
         // A plus that was not escaped may have become a space on the way.
         let types = query.all("artifactType").map { $0.replacing(" ", with: "+") }.filter { !$0.isEmpty }
-        var cursor = query["after"].flatMap { Int64($0) } ?? 0
-        var descriptors: [String] = []
-        var byteCount = 0
+        let (descriptors, next) = try await store.referrers(
+            of: subject,
+            in: name,
+            after: query["after"].flatMap { Int64($0) } ?? 0,
+            byteCountMax: Self.referrersByteCountMax
+        ) { types.isEmpty || types.contains(Self.artifactType($0)) }
         var headers: [(name: String, value: String)] = []
-        reading: while true {
-            let found = try await store.referrers(of: subject, in: name, after: cursor, atMost: Self.referrersPerRead)
-            for (number, descriptor) in found where types.isEmpty || types.contains(Self.artifactType(descriptor)) {
-                if !descriptors.isEmpty, byteCount + descriptor.utf8.count > Self.referrersByteCountMax {
-                    let filter = types.map { "&artifactType=\(percentEncoded($0))" }.joined()
-                    let next = "/v2/\(name)/referrers/\(subject)?after=\(cursor)\(filter)"
-                    headers.append(("Link", "<\(next)>; rel=\"next\""))
-                    break reading
-                }
-                descriptors.append(descriptor)
-                byteCount += descriptor.utf8.count
-                cursor = number
-            }
-            guard found.count == Self.referrersPerRead, let last = found.last else { break }
-            cursor = last.number
+        if let next {
+            let filter = types.map { "&artifactType=\(percentEncoded($0))" }.joined()
+            headers.append(("Link", "</v2/\(name)/referrers/\(subject)?after=\(next)\(filter)>; rel=\"next\""))
         }
         if !types.isEmpty { headers.append(("OCI-Filters-Applied", "artifactType")) }
         let list = descriptors.joined(separator: ",")

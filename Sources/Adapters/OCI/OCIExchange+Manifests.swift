@@ -12,7 +12,11 @@ extension OCIExchange {
 
     func manifest(_ name: RepositoryName, _ text: String) async throws -> Response {
         guard let reference = ManifestReference(text) else { return OCIAdapter.invalidDigest(text).response }
-        return method == .put ? try await put(reference, in: name) : try await delete(reference, in: name)
+        switch method {
+        case .put: return try await put(reference, in: name)
+        case .delete: return try await delete(reference, in: name)
+        default: return error(404, .manifestUnknown, "there is no such manifest")
+        }
     }
 
     private func put(_ reference: ManifestReference, in name: RepositoryName) async throws -> Response {
@@ -30,23 +34,17 @@ extension OCIExchange {
                 return error(414, .manifestInvalid, "at most \(Self.tagCountMax) tags at once")
             }
         }
-        let body: ByteBuffer
-        do {
-            body = try await request.body.collect(upTo: Int(Manifest.sizeLimit.bytes))
-        } catch is NIOTooManyBytesError {
-            throw StoreError.tooLarge(limit: Manifest.sizeLimit)
+        let (reference, given) = (digest, tags)
+        let (manifest, stored) = try await manifestBudget.withBytes(contentLength ?? Manifest.sizeLimit.bytes) {
+            try await store.putManifest(
+                try await body(),
+                digest: reference,
+                mediaType: mediaType,
+                tags: given,
+                condition: condition,
+                in: name
+            )
         }
-        let mediaType = request.headers[.contentType].map { type in
-            String(type.prefix { $0 != ";" }.filter { $0 != " " })
-        }
-        let (manifest, stored) = try await store.putManifest(
-            body,
-            digest: digest,
-            mediaType: mediaType.flatMap { $0.isEmpty ? nil : $0 },
-            tags: tags,
-            condition: condition,
-            in: name
-        )
         var headers = [
             (name: "Location", value: "/v2/\(name)/manifests/\(stored)"),
             (name: "Docker-Content-Digest", value: "\(stored)"),
@@ -56,6 +54,20 @@ extension OCIExchange {
             headers.append(("OCI-Tag", tags.map(\.text).joined(separator: ", ")))
         }
         return answer(201, headers)
+    }
+
+    private func body() async throws -> ByteBuffer {
+        do {
+            return try await request.body.collect(upTo: Int(Manifest.sizeLimit.bytes))
+        } catch is NIOTooManyBytesError {
+            throw StoreError.tooLarge(limit: Manifest.sizeLimit)
+        }
+    }
+
+    /// Without parameters; nil when the request names none.
+    private var mediaType: String? {
+        let type = request.headers[.contentType].map { String($0.prefix { $0 != ";" }.filter { $0 != " " }) }
+        return type.flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// What the request demands of the tag.

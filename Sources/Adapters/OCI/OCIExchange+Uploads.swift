@@ -109,6 +109,7 @@ extension OCIExchange {
     /// DELETE …/blobs/DIGEST.
     func deleteBlob(_ name: RepositoryName, _ text: String) async throws -> Response {
         guard let digest = Digest(text) else { return OCIAdapter.invalidDigest(text).response }
+        guard method == .delete else { return error(404, .blobUnknown, "the repository has no such blob") }
         switch try await store.deleteBlob(digest, in: name) {
         case .removed, .unfinished: return answer(202, [])
         case .missing: return error(404, .blobUnknown, "the repository has no such blob")

@@ -65,7 +65,7 @@ package struct SccacheAdapter: HTTPAdapter {
         if line.segments.count == 2 || line.isFolder {
             return Multistatus.folder(path: path).response
         }
-        guard let key = Self.key(line), let repository = context.store.directory.id(of: route.repository),
+        guard let key = Self.key(line), let repository = context.store.directory.id(of: route.repository, kind: .cache),
             case .found(let content) = try await context.store.read(
                 .init(repository: repository, item: .entry(key))
             )
