@@ -243,10 +243,15 @@ extension Database {
             return nil
         }
         guard blob.size == nil || blob.size == row.size else { return nil }
-        return try first(
+        return try isLinked(row.id, in: repository) ? row.id : nil
+    }
+
+    /// Whether a repository links a blob.
+    func isLinked(_ blobID: Int64, in repository: RepositoryID) throws -> Bool {
+        try first(
             "SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ?",
             .integer(repository),
-            .integer(row.id)
-        ) { _ in row.id }
+            .integer(blobID)
+        ) { _ in true } ?? false
     }
 }

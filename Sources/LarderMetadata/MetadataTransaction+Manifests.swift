@@ -407,11 +407,6 @@ extension Database {
     /// The sound blob of a digest, whichever algorithm, if the repository links it.
     func linkedContent(_ digest: Digest, in repository: RepositoryID) throws -> BlobRow? {
         guard let sha256 = try sha256(of: digest), let row = try blobRow(sha256), !row.isQuarantined else { return nil }
-        let isLinked = try first(
-            "SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ?",
-            .integer(repository),
-            .integer(row.id)
-        ) { _ in true }
-        return isLinked == nil ? nil : row
+        return try isLinked(row.id, in: repository) ? row : nil
     }
 }

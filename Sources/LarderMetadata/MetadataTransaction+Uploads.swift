@@ -89,14 +89,7 @@ extension MetadataSnapshot {
         guard let sha256 = try db.sha256(of: digest), let row = try db.blobRow(sha256), !row.isQuarantined else {
             return nil
         }
-        for id in ids {
-            let isLinked = try db.first(
-                "SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ?",
-                .integer(id),
-                .integer(row.id)
-            ) { _ in true }
-            if isLinked != nil { return (id, row.size) }
-        }
+        for id in ids where try db.isLinked(row.id, in: id) { return (id, row.size) }
         return nil
     }
 

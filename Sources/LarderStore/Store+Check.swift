@@ -166,6 +166,6 @@ extension Store {
     func read<Value: Sendable>(
         _ body: @escaping @Sendable (MetadataSnapshot) throws -> Value
     ) async throws -> Value {
-        try await pool.run { [metadata] in try metadata.read(body) }
+        try await metadata.read(on: pool, body)
     }
 }

@@ -68,9 +68,7 @@ extension Store {
     /// The repository that a client writes to, created if the configuration allows it.
     func repositoryForWriting(_ name: RepositoryName, kind: RepositoryKind) async throws(StoreError) -> Repository {
         if let repository = directory.find(name) {
-            guard repository.kind == kind else {
-                throw .notAllowed("repository \(name) is a \(repository.kind.rawValue), not a \(kind.rawValue)")
-            }
+            try repository.check(is: kind)
             return repository
         }
         try checkCreation(of: name)
@@ -98,5 +96,14 @@ extension Store {
         }
         directory.insert(repository)
         return repository
+    }
+}
+
+extension Repository {
+    /// - Throws: `notAllowed` when it is of another kind.
+    func check(is kind: RepositoryKind) throws(StoreError) {
+        guard self.kind == kind else {
+            throw .notAllowed("repository \(name) is a \(self.kind.rawValue), not a \(kind.rawValue)")
+        }
     }
 }

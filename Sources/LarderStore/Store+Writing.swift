@@ -53,11 +53,7 @@ extension Store {
     ) throws(StoreError) {
         if let limit, let length, length > limit.bytes { throw .tooLarge(limit: limit) }
         if let repository = directory.find(name) {
-            guard repository.kind == kind else {
-                throw .notAllowed(
-                    "repository \(name) is a \(repository.kind.rawValue), not a \(kind.rawValue)"
-                )
-            }
+            try repository.check(is: kind)
             if let quota = repository.settings.quotaBytes, let length, length > quota.bytes {
                 throw .quotaExceeded("repository \(repository.name) may hold \(quota)")
             }

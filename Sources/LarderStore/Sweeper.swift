@@ -124,7 +124,7 @@ final class Sweeper: Service {
     private func read<Value: Sendable>(
         _ body: @escaping @Sendable (MetadataSnapshot) throws -> Value
     ) async throws -> Value {
-        try await pool.run { [metadata] in try metadata.read(body) }
+        try await metadata.read(on: pool, body)
     }
 
     private func attempt(_ what: String, _ work: () async throws -> Void) async {
