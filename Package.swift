@@ -65,7 +65,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "LarderCore", dependencies: [crypto]),
-        .target(name: "LarderRetention", dependencies: ["LarderCore"]),
+        .target(name: "LarderRetention", dependencies: ["LarderCore", yams], exclude: ["README.md"]),
         .target(name: "LarderBlobs", dependencies: ["LarderCore", nioPosix]),
         .target(
             name: "LarderMigrations",
@@ -76,6 +76,7 @@ let package = Package(
                 .embedInCode("0002_create_entries.sql"),
                 .embedInCode("0003_create_uploads.sql"),
                 .embedInCode("0004_create_manifests.sql"),
+                .embedInCode("0005_create_retention.sql"),
             ],
         ),
         .target(name: "LarderMetadata", dependencies: ["LarderCore", "LarderMigrations", grdb, grdbSQLite]),
@@ -99,7 +100,7 @@ let package = Package(
             exclude: ["action_result.proto"],
         ),
         .target(name: "APIMessages", path: "Sources/Adapters/APIMessages"),
-        adapter("API", also: ["APIMessages"]),
+        adapter("API", also: ["APIMessages", "LarderMetadata", "LarderRetention"]),
         adapter("BazelHTTP", also: ["BazelHTTPMessages", protobuf]),
         adapter("Ccache"),
         adapter("Gradle"),
@@ -111,8 +112,8 @@ let package = Package(
             name: "LarderServer",
             dependencies: [
                 "APIAdapter", "BazelHTTPAdapter", "CMalloc", "CcacheAdapter", "GradleAdapter", "LarderBlobs",
-                "LarderCore", "LarderHTTP", "LarderStore", "MavenAdapter", "OCIAdapter", "SccacheAdapter", hummingbird,
-                lifecycle, logging, metrics, nioCore, nioPosix, unixSignals, yams,
+                "LarderCore", "LarderHTTP", "LarderRetention", "LarderStore", "MavenAdapter", "OCIAdapter",
+                "SccacheAdapter", hummingbird, lifecycle, logging, metrics, nioCore, nioPosix, unixSignals, yams,
             ],
         ),
         .target(
@@ -152,8 +153,8 @@ let package = Package(
         .testTarget(
             name: "LarderStoreTests",
             dependencies: [
-                "LarderBlobs", "LarderCore", "LarderMetadata", "LarderStore", "LarderTestSupport", lifecycle, logging,
-                nioCore, nioPosix,
+                "LarderBlobs", "LarderCore", "LarderMetadata", "LarderRetention", "LarderStore", "LarderTestSupport",
+                lifecycle, logging, nioCore, nioPosix,
             ]
         ),
         .testTarget(
@@ -166,13 +167,15 @@ let package = Package(
         .testTarget(
             name: "LarderServerTests",
             dependencies: [
-                "LarderCore", "LarderHTTP", "LarderServer", "LarderStore", "LarderTestSupport", logging, metrics,
+                "LarderCore", "LarderHTTP", "LarderRetention", "LarderServer", "LarderStore", "LarderTestSupport",
+                logging, metrics,
             ]
         ),
         .testTarget(
             name: "LarderClientTests",
             dependencies: ["LarderClient", "LarderCore", "LarderTestSupport", nioCore]
         ),
+        adapterTests("API"),
         adapterTests("BazelHTTP", also: ["BazelHTTPMessages", protobuf]),
         adapterTests("Ccache"),
         adapterTests("Gradle"),

@@ -15,6 +15,16 @@ package struct ServerClient: Sendable {
 
     let base: String
     private let client = HTTPClient.shared
+    /// For what may be silent for hours; lives as long as the process, so it is never shut down.
+    private static let patientClient: HTTPClient = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.timeout.read = nil
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+    /// What takes longer than this is asked for with patience.
+    private static let patienceLimit: TimeAmount = .seconds(60)
+    /// Of answers that are read whole, and of a line of those that are not, in bytes.
+    private static let answerLengthMax = 16 << 20
 
     package init(_ address: Address) {
         switch address {
@@ -73,24 +83,20 @@ package struct ServerClient: Sendable {
         var request = HTTPClientRequest(url: base + "/api/v1/check" + (isRepairing ? "?repair=true" : ""))
         request.method = .POST
         let response = try await execute(request, timeout: .hours(48))
-        var pending = ByteBuffer()
-        for try await chunk in response.body {
-            pending.writeImmutableBuffer(chunk)
-            while let length = pending.readableBytesView.firstIndex(of: UInt8(ascii: "\n")).map({
-                $0 - pending.readerIndex
-            }) {
-                let line = try JSONDecoder().decode(CheckLine.self, from: pending.readData(length: length) ?? Data())
-                pending.moveReaderIndex(forwardBy: 1)
-                if let error = line.error { throw ClientError("the check could not go on: \(error)") }
-                if let report = line.report { return report }
-                progress(line)
-            }
-            guard pending.readableBytes < 16 << 20 else { break }
+        var report: CheckReportMessage?
+        try await readLines(of: response) { data in
+            let line: CheckLine = try decode(data)
+            if let error = line.error { throw ClientError("the check could not go on: \(error)") }
+            report = line.report
+            if report == nil { progress(line) }
+            return report != nil
         }
-        throw ClientError("the server ended the check early; its log says why")
+        guard let result = report else { throw ClientError("the server ended the check early; its log says why") }
+        return result
     }
 
-    private func send(
+    /// Sends a message, or nothing, and reads the answer whole.
+    func send(
         _ method: String,
         _ path: String,
         body: (some Encodable & Sendable)? = Optional<RepositoryChangeMessage>.none,
@@ -100,10 +106,35 @@ package struct ServerClient: Sendable {
         request.method = .RAW(value: method)
         if let body { request.body = .bytes(try JSONEncoder().encode(body)) }
         let response = try await execute(request, timeout: timeout)
-        return Data(buffer: try await response.body.collect(upTo: 16 << 20))
+        return Data(buffer: try await response.body.collect(upTo: Self.answerLengthMax))
     }
 
-    private func execute(_ request: HTTPClientRequest, timeout: TimeAmount) async throws -> HTTPClientResponse {
+    /// Sends text as it is and reads the answer whole.
+    func send(_ method: String, _ path: String, text: String) async throws -> Data {
+        var request = HTTPClientRequest(url: base + path)
+        request.method = .RAW(value: method)
+        request.body = .bytes(ByteBuffer(string: text))
+        let response = try await execute(request, timeout: .seconds(60))
+        return Data(buffer: try await response.body.collect(upTo: Self.answerLengthMax))
+    }
+
+    /// Reads an answer line by line until `body` says that it has all it wants.
+    func readLines(of response: HTTPClientResponse, _ body: (Data) throws -> Bool) async throws {
+        var pending = ByteBuffer()
+        for try await chunk in response.body {
+            pending.discardReadBytes()
+            pending.writeImmutableBuffer(chunk)
+            while let end = pending.readableBytesView.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = pending.readData(length: end - pending.readerIndex) ?? Data()
+                pending.moveReaderIndex(forwardBy: 1)
+                if try body(line) { return }
+            }
+            guard pending.readableBytes < Self.answerLengthMax else { return }
+        }
+    }
+
+    func execute(_ request: HTTPClientRequest, timeout: TimeAmount) async throws -> HTTPClientResponse {
+        let client = timeout > Self.patienceLimit ? Self.patientClient : client
         let response: HTTPClientResponse
         do {
             response = try await client.execute(request, timeout: timeout)
@@ -122,7 +153,7 @@ package struct ServerClient: Sendable {
         return response
     }
 
-    private func decode<Value: Decodable>(_ data: Data) throws -> Value {
+    func decode<Value: Decodable>(_ data: Data) throws -> Value {
         do {
             return try JSONDecoder().decode(Value.self, from: data)
         } catch {

@@ -26,6 +26,11 @@ package struct JSONScanner {
     private let bytes: [UInt8]
     private var position = 0
     private var depth = 0
+    /// Where the key begins whose member is being read, in bytes from the start of the text.
+    package private(set) var keyOffset = 0
+
+    /// Bytes that were read so far.
+    package var offset: Int { position }
 
     package init(_ bytes: [UInt8]) {
         self.bytes = bytes
@@ -56,6 +61,8 @@ package struct JSONScanner {
         var isFirst = true
         while try !closes(UInt8(ascii: "}"), isFirst: isFirst) {
             isFirst = false
+            skipSpace()
+            keyOffset = position
             let key = try readString()
             guard keys.insert(key).inserted else { throw error("the key \(key.prefix(64)) comes twice") }
             guard keys.count <= Self.memberCountMax else { throw error("an object has too many members") }

@@ -34,6 +34,11 @@ package enum ManifestType {
     /// All that this program can take or give.
     package static let all = [ociImage, ociIndex, dockerImage, dockerList]
 
+    /// Configurations of images, which have labels.
+    package static let imageConfigurations = [
+        "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json",
+    ]
+
     /// RFC 6838, section 4.2: what may stand in a header.
     static func isWellFormed(_ type: String) -> Bool {
         type.utf8.count <= 255

@@ -10,6 +10,10 @@ package struct Repository: Sendable, Equatable {
     package private(set) var settings: RepositorySettings
     /// Whether manifests here may name content that came after them, which no reference protects then.
     package private(set) var hasBeenSparse: Bool
+    /// When it got a policy of its own; nil: it has none.
+    package var policySetAt: Timestamp?
+    /// When a run of retention by schedule began last.
+    package var prunedAt: Timestamp?
     /// Bytes of the blobs that it links, each charged once.
     package var usedBytes: Int64
     package var entryCount: Int64
@@ -55,6 +59,10 @@ package struct RepositorySettings: Sendable, Equatable {
     package var tagsAreImmutable = false
     /// Of a registry: tags that move nevertheless.
     package var mutableTags: [TagPattern] = []
+    /// For so long what was removed can be brought back; nil: as the kind has it.
+    package var undoTime: Duration?
+    /// When its policy is applied, as a cron expression, or `off`; nil: as the store has it.
+    package var pruneSchedule: String?
 
     package init(quotaBytes: ByteCount? = nil, quotaEntries: Int64? = nil, validatesContent: Bool = true) {
         self.quotaBytes = quotaBytes

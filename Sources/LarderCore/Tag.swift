@@ -44,40 +44,21 @@ package enum ManifestReference: Hashable, Sendable {
 
 /// A pattern for tags: `*` stands for any run of characters, also an empty one; everything else for itself.
 package struct TagPattern: Hashable, Sendable, CustomStringConvertible {
-    package let text: String
+    private let glob: Glob
 
     /// Validates a pattern: characters of tags and `*`, 1 to 128 of them; nil for anything else.
     package init?(_ text: some StringProtocol) {
         guard (1...Tag.lengthMax).contains(text.utf8.count),
             text.utf8.allSatisfy({ Tag.isAllowed($0) || $0 == UInt8(ascii: "*") })
         else { return nil }
-        self.text = String(text)
+        glob = Glob(String(text))
     }
+
+    /// The pattern as it was written.
+    package var text: String { glob.text }
 
     package var description: String { text }
 
-    /// Whether the whole tag is one that the pattern describes; linear but for the number of stars.
-    package func matches(_ tag: Tag) -> Bool {
-        let pattern = Array(text.utf8)
-        let name = Array(tag.text.utf8)
-        var (patternIndex, nameIndex) = (0, 0)
-        // Where to go on when what follows the last star did not fit.
-        var retry: (pattern: Int, name: Int)?
-        while nameIndex < name.count {
-            if patternIndex < pattern.count, pattern[patternIndex] == UInt8(ascii: "*") {
-                retry = (patternIndex + 1, nameIndex)
-                patternIndex += 1
-            } else if patternIndex < pattern.count, pattern[patternIndex] == name[nameIndex] {
-                patternIndex += 1
-                nameIndex += 1
-            } else if let again = retry {
-                patternIndex = again.pattern
-                nameIndex = again.name + 1
-                retry = (again.pattern, nameIndex)
-            } else {
-                return false
-            }
-        }
-        return pattern[patternIndex...].allSatisfy { $0 == UInt8(ascii: "*") }
-    }
+    /// Whether the whole tag is one that the pattern describes; linear, as `Glob` is.
+    package func matches(_ tag: Tag) -> Bool { glob.matches(tag.text) }
 }

@@ -91,6 +91,14 @@ extension MetadataSnapshot {
         problems += try db.all(Self.unlinkedValues, id) {
             CounterProblem(description: "entry \($0.text(0)) of \(repository.name) has a value without a link")
         }
+        problems += try db.all(Self.wrongHiding, id) {
+            CounterProblem(description: "entry \($0.text(0)) of \(repository.name) is hidden only in part")
+        }
+        problems += try db.all(Self.wrongChildren, id) {
+            CounterProblem(
+                description: "index \($0.text(0)) of \(repository.name) keeps a manifest without a reference"
+            )
+        }
         problems += try db.all(Self.wrongRepositoryCounters, id) {
             CounterProblem(
                 description:
@@ -140,10 +148,22 @@ extension MetadataSnapshot {
             SELECT 1 FROM link l WHERE l.repository_id = e.repository_id AND l.blob_id = e.blob_id) LIMIT 100
         """
 
+    private static let wrongHiding = """
+        SELECT e.key FROM entry e LEFT JOIN hidden h ON h.entry_id = e.id
+        WHERE e.repository_id = ? AND e.is_dead = 0 AND (e.hidden_at IS NULL) <> (h.entry_id IS NULL) LIMIT 100
+        """
+
+    private static let wrongChildren = """
+        SELECT e.key FROM manifest_child c JOIN entry e ON e.id = c.entry_id
+        WHERE c.repository_id = ? AND e.is_dead = 0 AND NOT EXISTS (
+            SELECT 1 FROM reference r WHERE r.entry_id = c.entry_id AND r.blob_id = c.blob_id) LIMIT 100
+        """
+
     private static let wrongRepositoryCounters = """
         SELECT p.used_bytes, p.entry_count, l.bytes, e.entries FROM repository p,
             (SELECT coalesce(sum(size), 0) AS bytes FROM link WHERE repository_id = ?1) l,
-            (SELECT count(*) AS entries FROM entry WHERE repository_id = ?1 AND is_dead = 0) e
+            (SELECT count(*) AS entries FROM entry
+                WHERE repository_id = ?1 AND is_dead = 0 AND hidden_at IS NULL) e
         WHERE p.id = ?1 AND (p.used_bytes <> l.bytes OR p.entry_count <> e.entries)
         """
 }
@@ -177,7 +197,8 @@ extension MetadataTransaction {
             """
             UPDATE repository SET
                 used_bytes = (SELECT coalesce(sum(size), 0) FROM link WHERE repository_id = repository.id),
-                entry_count = (SELECT count(*) FROM entry WHERE repository_id = repository.id AND is_dead = 0)
+                entry_count = (SELECT count(*) FROM entry
+                    WHERE repository_id = repository.id AND is_dead = 0 AND hidden_at IS NULL)
             """
         )
         try db.run(

@@ -156,7 +156,7 @@ extension MetadataSnapshot {
     /// Whether a key is taken.
     package func hasEntry(_ key: EntryKey, in repository: RepositoryID) throws -> Bool {
         try db.first(
-            "SELECT 1 FROM entry WHERE repository_id = ? AND scope = '' AND key = ?",
+            "SELECT 1 FROM entry WHERE repository_id = ? AND scope = '' AND key = ? AND hidden_at IS NULL",
             .integer(repository),
             .text(key.text)
         ) { _ in true } ?? false
@@ -239,7 +239,10 @@ extension MetadataSnapshot {
                 JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = r.blob_id
                 WHERE r.entry_id = e.id AND l.entry_count = 1)
             FROM entry e JOIN blob b ON b.id = e.blob_id
-            WHERE e.repository_id = ? AND e.is_dead = 0 AND e.hidden_at IS NULL ORDER BY e.last_used LIMIT ?
+            WHERE e.repository_id = ? AND e.is_dead = 0 AND e.hidden_at IS NULL
+                AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.repository_id = e.repository_id AND p.item = 'entry'
+                    AND p.name = e.key)
+            ORDER BY e.last_used LIMIT ?
             """,
             .integer(repository),
             .integer(Int64(limit))

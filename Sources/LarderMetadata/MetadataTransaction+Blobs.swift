@@ -239,14 +239,27 @@ extension MetadataTransaction {
 
     /// One entry less refers to the blob: when it was the last, the blob becomes a candidate as old as that entry's last
     /// use, or goes at once if nobody uploaded it for itself.
-    func releaseLink(_ repository: RepositoryID, blobID: Int64, lastUsed: Timestamp) throws {
+    ///
+    /// `untouchedSince`: It also goes at once when nobody has asked for it since; nil: it does not.
+    func releaseLink(
+        _ repository: RepositoryID,
+        blobID: Int64,
+        lastUsed: Timestamp,
+        untouchedSince: Timestamp? = nil
+    ) throws {
         let link = try db.first(
-            "SELECT entry_count, is_explicit FROM link WHERE repository_id = ? AND blob_id = ?",
+            "SELECT entry_count, is_explicit, last_used FROM link WHERE repository_id = ? AND blob_id = ?",
             .integer(repository),
             .integer(blobID)
-        ) { (entryCount: $0.integer(0), isExplicit: $0.flag(1)) }
+        ) {
+            (entryCount: $0.integer(0), isExplicit: $0.flag(1), lastUsed: Timestamp(milliseconds: $0.integer(2)))
+        }
         guard let link else { return }
-        if link.entryCount <= 1 && !link.isExplicit {
+        let isUntouched = untouchedSince.map { link.lastUsed <= $0 } ?? false
+        if link.entryCount <= 1
+            && (!link.isExplicit
+                || (isUntouched && (claim.map { $0(.link(repository: repository, blobID: blobID)) } ?? true)))
+        {
             try dropLink(repository, blobID: blobID)
             return
         }

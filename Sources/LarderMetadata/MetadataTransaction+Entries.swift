@@ -19,14 +19,18 @@ extension MetadataTransaction {
     ) throws -> (isStored: Bool, isReplaced: Bool) {
         let name = StoredName(repository: repository, item: .entry(key))
         let old = try db.first(
-            "SELECT id, blob_id, is_complete FROM entry WHERE repository_id = ? AND scope = '' AND key = ?",
+            """
+            SELECT id, blob_id, is_complete, hidden_at IS NOT NULL FROM entry
+            WHERE repository_id = ? AND scope = '' AND key = ?
+            """,
             .integer(repository),
             .text(key.text)
-        ) { (id: $0.integer(0), blobID: $0.integer(1), isComplete: $0.flag(2)) }
+        ) { (id: $0.integer(0), blobID: $0.integer(1), isComplete: $0.flag(2), isHidden: $0.flag(3)) }
         if let old, old.isComplete, let row = try blobRow(value.digest), row.id == old.blobID, !row.isQuarantined {
             // The same bytes again, as a client that lost its answer sends them.
+            if old.isHidden { _ = try unhide(old.id) }
             try db.run(
-                "UPDATE entry SET pushed_at = ?, last_used = ?, hidden_at = NULL WHERE id = ?",
+                "UPDATE entry SET pushed_at = ?, last_used = ? WHERE id = ?",
                 .integer(clock.now.milliseconds),
                 .integer(clock.now.milliseconds),
                 .integer(old.id)
@@ -138,34 +142,52 @@ extension MetadataTransaction {
         try db.first("SELECT 1 FROM entry WHERE id = ? AND is_dead = 0", .integer(entry)) { _ in true } ?? false
     }
 
-    /// Removes the entry that has a key; false when there is none.
-    package func deleteEntry(_ key: EntryKey, in repository: RepositoryID) throws -> Bool {
+    /// Removes the entry that has a key, so that it can be brought back if `removal` says so; false when there is none.
+    ///
+    /// - Throws: `notAllowed` when it is pinned.
+    package func deleteEntry(_ key: EntryKey, in repository: RepositoryID, _ removal: Removal) throws -> Bool {
         let id = try db.first(
-            "SELECT id FROM entry WHERE repository_id = ? AND scope = '' AND key = ?",
+            "SELECT id FROM entry WHERE repository_id = ? AND scope = '' AND key = ? AND hidden_at IS NULL",
             .integer(repository),
             .text(key.text)
         ) { $0.integer(0) }
         guard let id else { return false }
-        try removeEntry(id)
-        return true
+        try forgetPins(until: removal.now)
+        try checkPins(id)
+        guard removal.undoUntil != nil else {
+            try removeEntry(id)
+            return true
+        }
+        return try remove(id, with: nil, removal)
     }
 
     /// Removes an entry at once, or, when it has many references, takes its key away and leaves the rest to slices.
     func removeEntry(_ id: Int64) throws {
         let entry = try db.first(
-            "SELECT repository_id, key, reference_count, is_complete FROM entry WHERE id = ? AND is_dead = 0",
+            """
+            SELECT repository_id, key, reference_count, is_complete, hidden_at IS NOT NULL FROM entry
+            WHERE id = ? AND is_dead = 0
+            """,
             .integer(id)
         ) {
-            (repository: $0.integer(0), key: $0.text(1), referenceCount: $0.integer(2), isComplete: $0.flag(3))
+            (
+                repository: $0.integer(0), key: $0.text(1), referenceCount: $0.integer(2), isComplete: $0.flag(3),
+                isHidden: $0.flag(4)
+            )
         }
         guard let entry else { return }
-        charge(entry.repository, entries: -1)
+        if entry.isHidden {
+            try db.run("DELETE FROM hidden WHERE entry_id = ?", .integer(id))
+        } else {
+            charge(entry.repository, entries: -1)
+        }
         try retireManifest(id, in: entry.repository)
         if let key = EntryKey(entry.key) {
             effects.changedNames.append(StoredName(repository: entry.repository, item: .entry(key)))
         }
         // An incomplete entry may have any number of references, added in slices.
-        if entry.isComplete && entry.referenceCount <= Self.referencesPerSlice {
+        let referenceCount = try entry.isComplete ? entry.referenceCount : countedReferences(of: id)
+        if referenceCount <= Self.referencesPerSlice {
             _ = try removeReferences(of: id, atMost: Int.max)
         } else {
             // Control characters are in no valid key, so the new key collides with none.
@@ -176,6 +198,15 @@ extension MetadataTransaction {
             )
             effects.hasDeadEntries = true
         }
+    }
+
+    /// References of an entry, counted as far as one slice goes.
+    private func countedReferences(of id: Int64) throws -> Int64 {
+        try db.first(
+            "SELECT count(*) FROM (SELECT 1 FROM reference WHERE entry_id = ? LIMIT ?)",
+            .integer(id),
+            .integer(Int64(Self.referencesPerSlice + 1))
+        ) { $0.integer(0) } ?? 0
     }
 
     /// Removes references of dead entries in a bounded slice, and the entries that have none left.
@@ -202,14 +233,36 @@ extension MetadataTransaction {
         ) { _ in true } ?? false
     }
 
+    /// Removes the rows that only manifests have.
+    private func forgetManifest(_ id: Int64) throws {
+        for table in ["manifest", "manifest_child", "label", "removed_tag"] {
+            try db.run("DELETE FROM \(table) WHERE entry_id = ?", .integer(id))
+        }
+    }
+
+    /// Until when links that are free may have been asked for to go at once; nil where they stay.
+    private func untouchedSince(_ pushedAt: Timestamp, _ repository: RepositoryID) throws -> Timestamp? {
+        // What a sparse manifest names may come later and is known to nobody until then.
+        let hasBeenSparse = try db.first(
+            "SELECT has_been_sparse FROM repository WHERE id = ?",
+            .integer(repository)
+        ) { $0.flag(0) }
+        return hasBeenSparse == false ? max(pushedAt, unusedSince ?? pushedAt) : nil
+    }
+
     /// Releases references and, with the last, the entry's value and row.
     ///
     /// Returns the number of references released.
     private func removeReferences(of id: Int64, atMost limit: Int) throws -> Int {
         let entry = try db.first(
-            "SELECT repository_id, blob_id, last_used FROM entry WHERE id = ?",
+            "SELECT repository_id, blob_id, last_used, pushed_at, hidden_at IS NOT NULL FROM entry WHERE id = ?",
             .integer(id)
-        ) { (repository: $0.integer(0), blobID: $0.integer(1), lastUsed: Timestamp(milliseconds: $0.integer(2))) }
+        ) {
+            (
+                repository: $0.integer(0), blobID: $0.integer(1), lastUsed: Timestamp(milliseconds: $0.integer(2)),
+                pushedAt: Timestamp(milliseconds: $0.integer(3)), isHidden: $0.flag(4)
+            )
+        }
         guard let entry else { return 0 }
         let blobs = try db.all(
             "SELECT blob_id FROM reference WHERE entry_id = ? LIMIT ?",
@@ -217,17 +270,34 @@ extension MetadataTransaction {
             .integer(Int64(min(limit, 1 << 30)))
         ) { $0.integer(0) }
         let isManifest = try isManifest(id)
+        // What nobody has asked for since the manifest came was asked for by its own push, which is over (D2).
+        let untouchedSince =
+            isManifest && entry.isHidden && !keepsLooseLinks
+            ? try untouchedSince(entry.pushedAt, entry.repository) : nil
         for blobID in blobs {
             try db.run(
                 "DELETE FROM reference WHERE entry_id = ? AND blob_id = ?",
                 .integer(id),
                 .integer(blobID)
             )
-            if isManifest { try reviewChild(blobID: blobID, in: entry.repository) }
-            try releaseLink(entry.repository, blobID: blobID, lastUsed: entry.lastUsed)
+            if isManifest {
+                try reviewChild(blobID: blobID, in: entry.repository)
+                try db.run(
+                    "DELETE FROM manifest_child WHERE repository_id = ? AND blob_id = ? AND entry_id = ?",
+                    .integer(entry.repository),
+                    .integer(blobID),
+                    .integer(id)
+                )
+            }
+            try releaseLink(
+                entry.repository,
+                blobID: blobID,
+                lastUsed: untouchedSince == nil ? entry.lastUsed : Timestamp(milliseconds: 0),
+                untouchedSince: untouchedSince
+            )
         }
         if blobs.count < limit {
-            if isManifest { try db.run("DELETE FROM manifest WHERE entry_id = ?", .integer(id)) }
+            if isManifest { try forgetManifest(id) }
             try db.run("DELETE FROM review WHERE entry_id = ?", .integer(id))
             try db.run("DELETE FROM entry WHERE id = ?", .integer(id))
             try releaseLink(entry.repository, blobID: entry.blobID, lastUsed: entry.lastUsed)

@@ -30,7 +30,32 @@ extension MetadataTransaction {
         }
     }
 
-    /// Evicts candidates that are still what the plan was made from: not used since, referred to by no entry.
+    /// Those of some candidates that are still what a plan was made from: not used since, referred to by no entry.
+    package func evictable(_ candidates: [EvictionCandidate]) throws -> [EvictionCandidate] {
+        try candidates.filter { candidate in
+            switch candidate.row {
+            case .entry(let id):
+                try db.first(
+                    "SELECT 1 FROM entry WHERE id = ? AND last_used = ? AND is_dead = 0 AND hidden_at IS NULL",
+                    .integer(id),
+                    .integer(candidate.lastUsed.milliseconds)
+                ) { _ in true } != nil && !isPinned(id)
+            case .link(let repository, let blobID):
+                try db.first(
+                    """
+                    SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ? AND last_used = ? AND entry_count = 0
+                    """,
+                    .integer(repository),
+                    .integer(blobID),
+                    .integer(candidate.lastUsed.milliseconds)
+                ) { _ in true } != nil
+            }
+        }
+    }
+
+    /// Evicts candidates that `evictable` returned in the same transaction.
+    ///
+    /// What an earlier one took with it is passed over.
     ///
     /// - Returns: Bytes and rows that went.
     package func evict(_ candidates: some Sequence<EvictionCandidate>) throws -> (bytes: Int64, count: Int) {
@@ -40,10 +65,10 @@ extension MetadataTransaction {
             switch candidate.row {
             case .entry(let id):
                 let lastUsed = try db.first(
-                    "SELECT last_used FROM entry WHERE id = ? AND is_dead = 0",
+                    "SELECT last_used FROM entry WHERE id = ? AND is_dead = 0 AND hidden_at IS NULL",
                     .integer(id)
                 ) { $0.integer(0) }
-                guard lastUsed == candidate.lastUsed.milliseconds else { continue }
+                guard lastUsed == candidate.lastUsed.milliseconds, try !isPinned(id) else { continue }
                 try removeEntry(id)
             case .link(let repository, let blobID):
                 let link = try db.first(

@@ -4,66 +4,130 @@ package import LarderCore
 extension MetadataTransaction {
     /// Tags that one transaction removes.
     private static let tagsPerSlice = 500
+    /// Hidden manifests that go with a blob which a person removes.
+    private static let hiddenPerBlobMax = 1000
     /// What tools without referrers call the tags under which they keep what belongs to a manifest
     /// (distribution specification 1.1, "Referrers Tag Schema"; cosign).
     private static let companionSuffixes = ["", ".sig", ".att", ".sbom"]
 
     /// Removes a tag and nothing else; false when there is none.
-    package func deleteTag(_ tag: Tag, in repository: RepositoryID) throws -> Bool {
-        try db.run("DELETE FROM tag WHERE repository_id = ? AND name = ?", .integer(repository), .text(tag.text))
-        guard db.changesCount > 0 else { return false }
-        effects.changedNames.append(StoredName(repository: repository, item: .tag(tag)))
-        return true
+    ///
+    /// - Throws: `notAllowed` when it is pinned.
+    package func deleteTag(_ tag: Tag, in repository: RepositoryID, _ removal: Removal) throws -> Bool {
+        try forgetPins(until: removal.now)
+        try checkPin(tag, in: repository)
+        let entry = try db.first(
+            "SELECT entry_id FROM tag WHERE repository_id = ? AND name = ?",
+            .integer(repository),
+            .text(tag.text)
+        ) { $0.integer(0) }
+        guard let entry else { return false }
+        return try removeTag(tag, of: entry, in: repository, removal)
     }
 
-    /// Removes a manifest and all tags that name it.
+    /// Removes a manifest and all tags that name it, so that it can be brought back if `removal` says so.
     ///
-    /// What only it kept is put up for review: its own manifests when it is an index, and what is about it.
-    package func deleteManifest(_ digest: Digest, in repository: RepositoryID) throws -> RegistryRemoval {
-        guard let sha256 = try db.sha256(of: digest), let entry = try db.manifestEntry(sha256, in: repository) else {
-            return .missing
-        }
+    /// What only it kept is put up for review when it can't be brought back any more: its own manifests when it is an index,
+    /// and what is about it.
+    ///
+    /// - Throws: `notAllowed` when it or a tag of it is pinned.
+    package func deleteManifest(
+        _ digest: Digest,
+        in repository: RepositoryID,
+        _ removal: Removal
+    ) throws -> RegistryRemoval {
+        guard let sha256 = try db.sha256(of: digest), let entry = try db.manifestEntry(sha256, in: repository),
+            try !isHidden(entry)
+        else { return .missing }
         guard try !isReferredTo(entry) else { return .inUse }
-        if try !removeTags(of: entry, in: repository, atMost: Self.tagsPerSlice) { return .unfinished }
+        try forgetPins(until: removal.now)
+        try checkPins(entry)
+        let tags = try tags(of: entry, atMost: Self.tagsPerSlice)
+        for tag in tags { _ = try removeTag(tag, of: entry, in: repository, removal) }
+        if tags.count == Self.tagsPerSlice { return .unfinished }
+        guard removal.undoUntil == nil else {
+            _ = try remove(entry, with: nil, removal)
+            return .removed
+        }
+        try endHolders(of: entry)
         try removeEntry(entry)
         return .removed
     }
 
     /// Removes a blob's link from a registry, if no manifest needs it.
+    ///
+    /// Manifests that are hidden don't count: they can't be brought back after this.
     package func deleteBlob(_ digest: Digest, in repository: RepositoryID) throws -> RegistryRemoval {
         guard let row = try db.linkedContent(digest, in: repository) else { return .missing }
+        let hidden = try db.all(
+            """
+            SELECT h.entry_id FROM hidden h JOIN entry e ON e.id = h.entry_id
+            WHERE h.repository_id = ?1 AND (e.blob_id = ?2
+                OR EXISTS (SELECT 1 FROM reference r WHERE r.entry_id = h.entry_id AND r.blob_id = ?2))
+            """,
+            .integer(repository),
+            .integer(row.id)
+        ) { $0.integer(0) }
         let entryCount = try db.first(
             "SELECT entry_count FROM link WHERE repository_id = ? AND blob_id = ?",
             .integer(repository),
             .integer(row.id)
         ) { $0.integer(0) }
-        guard entryCount == 0 else { return .inUse }
-        try dropLink(repository, blobID: row.id)
+        guard let entryCount, entryCount <= hidden.count else { return .inUse }
+        if !hidden.isEmpty {
+            guard hidden.count <= Self.hiddenPerBlobMax else { return .inUse }
+            // Their other blobs are what a person may want to remove next.
+            keepsLooseLinks = true
+            defer { keepsLooseLinks = false }
+            _ = try endUndo(of: hidden)
+            // A large one lets go in slices.
+            let isReferred = try db.first(
+                "SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ? AND entry_count > 0",
+                .integer(repository),
+                .integer(row.id)
+            ) { _ in true }
+            if isReferred != nil { return .unfinished }
+        }
+        if try db.isLinked(row.id, in: repository) { try dropLink(repository, blobID: row.id) }
         return .removed
     }
 
-    /// Whether another manifest refers to this one: its bytes' link then counts more than itself.
-    private func isReferredTo(_ entry: Int64) throws -> Bool {
-        try db.first(
-            """
-            SELECT 1 FROM entry e JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = e.blob_id
-            WHERE e.id = ? AND l.entry_count > 1
-            """,
-            .integer(entry)
-        ) { _ in true } ?? false
+    /// Whether a visible manifest, or one that is being pushed, refers to this one.
+    func isReferredTo(_ entry: Int64) throws -> Bool {
+        try holderCount(of: entry, alsoHidden: false) > 0
     }
 
-    /// Removes tags of a manifest; false when more are left.
-    private func removeTags(of entry: Int64, in repository: RepositoryID, atMost limit: Int) throws -> Bool {
-        let tags = try db.all(
-            "SELECT name FROM tag WHERE entry_id = ? LIMIT ?",
-            .integer(entry),
-            .integer(Int64(min(limit, 1 << 30)))
-        ) { $0.text(0) }
-        for tag in tags.compactMap({ Tag($0) }) {
-            _ = try deleteTag(tag, in: repository)
-        }
-        return tags.count < limit
+    /// Other manifests that refer to one: its bytes' link counts them, beside itself.
+    private func holderCount(of entry: Int64, alsoHidden: Bool) throws -> Int64 {
+        let count =
+            try db.first(
+                """
+                SELECT l.entry_count FROM entry e
+                JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = e.blob_id WHERE e.id = ?
+                """,
+                .integer(entry)
+            ) { $0.integer(0) - 1 } ?? 0
+        if alsoHidden || count <= 0 { return count }
+        let hidden =
+            try db.first(
+                """
+                SELECT count(*) FROM entry e
+                JOIN manifest_child c ON c.repository_id = e.repository_id AND c.blob_id = e.blob_id
+                JOIN hidden h ON h.entry_id = c.entry_id WHERE e.id = ?
+                """,
+                .integer(entry)
+            ) { $0.integer(0) } ?? 0
+        return count - hidden
+    }
+
+    /// Removes the tags of a manifest that goes for good.
+    private func removeTags(of entry: Int64, in repository: RepositoryID) throws {
+        for tag in try tags(of: entry, atMost: Int.max) { try dropTag(tag, in: repository) }
+    }
+
+    private func dropTag(_ tag: Tag, in repository: RepositoryID) throws {
+        try db.run("DELETE FROM tag WHERE repository_id = ? AND name = ?", .integer(repository), .text(tag.text))
+        if db.changesCount > 0 { effects.changedNames.append(StoredName(repository: repository, item: .tag(tag))) }
     }
 
     /// Takes a manifest's names away before its entry goes, and puts up for review what is about it.
@@ -87,12 +151,13 @@ extension MetadataTransaction {
             }
             return true
         }
-        _ = try removeTags(of: entry, in: repository, atMost: Int.max)
+        try removeTags(of: entry, in: repository)
         for name in names {
             try db.run(
                 """
                 INSERT OR IGNORE INTO review (entry_id, due_at)
-                SELECT entry_id, 0 FROM manifest WHERE repository_id = ? AND subject = ?
+                SELECT m.entry_id, 0 FROM manifest m JOIN entry e ON e.id = m.entry_id AND e.hidden_at IS NULL
+                WHERE m.repository_id = ? AND m.subject = ?
                 """,
                 .integer(repository),
                 .text(name)
@@ -103,10 +168,7 @@ extension MetadataTransaction {
 
     /// Takes tags away that stand for what belongs to a manifest, and puts up for review what they named.
     private func removeCompanions(of digest: String, in repository: RepositoryID) throws {
-        let parts = digest.split(separator: ":")
-        guard parts.count == 2 else { return }
-        for suffix in Self.companionSuffixes {
-            guard let tag = Tag("\(parts[0])-\(parts[1].prefix(64))\(suffix)") else { continue }
+        for tag in Self.companionTags(of: digest) where try !isPinned(tag, in: repository) {
             try db.run(
                 """
                 INSERT OR IGNORE INTO review (entry_id, due_at)
@@ -115,8 +177,15 @@ extension MetadataTransaction {
                 .integer(repository),
                 .text(tag.text)
             )
-            _ = try deleteTag(tag, in: repository)
+            try dropTag(tag, in: repository)
         }
+    }
+
+    /// Tags that stand for what belongs to a manifest.
+    static func companionTags(of digest: String) -> [Tag] {
+        let parts = digest.split(separator: ":")
+        guard parts.count == 2 else { return [] }
+        return companionSuffixes.compactMap { Tag("\(parts[0])-\(parts[1].prefix(64))\($0)") }
     }
 
     /// Puts a manifest up for review whose index lets go of it.
@@ -126,7 +195,7 @@ extension MetadataTransaction {
             INSERT OR IGNORE INTO review (entry_id, due_at)
             SELECT e.id, 0 FROM blob b
             JOIN entry e ON e.repository_id = ? AND e.scope = '' AND e.key = 'sha256:' || lower(hex(b.sha256))
-            JOIN manifest m ON m.entry_id = e.id WHERE b.id = ?
+            JOIN manifest m ON m.entry_id = e.id WHERE b.id = ? AND e.hidden_at IS NULL
             """,
             .integer(repository),
             .integer(blobID)
@@ -149,7 +218,7 @@ extension MetadataTransaction {
         var result: [Int64] = []
         for entry in entries {
             let lastUsed = try db.first(
-                "SELECT last_used FROM entry WHERE id = ? AND is_dead = 0",
+                "SELECT last_used FROM entry WHERE id = ? AND is_dead = 0 AND hidden_at IS NULL",
                 .integer(entry)
             ) { Timestamp(milliseconds: $0.integer(0)) }
             if let lastUsed, lastUsed > unusedSince, try isKeptByNothing(entry) {
@@ -176,15 +245,10 @@ extension MetadataTransaction {
     }
 
     private func isKeptByNothing(_ entry: Int64) throws -> Bool {
-        if try isReferredTo(entry) { return false }
+        // What can be brought back keeps what belongs to it.
+        if try holderCount(of: entry, alsoHidden: true) > 0 || isPinned(entry) { return false }
         let isTagged = try db.first("SELECT 1 FROM tag WHERE entry_id = ? LIMIT 1", .integer(entry)) { _ in true }
-        if isTagged != nil { return false }
-        let subject = try db.first(
-            "SELECT repository_id, subject FROM manifest WHERE entry_id = ? AND subject IS NOT NULL",
-            .integer(entry)
-        ) { (repository: $0.integer(0), digest: Digest($0.text(1))) }
-        guard let subject, let digest = subject.digest, let sha256 = try db.sha256(of: digest) else { return true }
-        return try db.manifestEntry(sha256, in: subject.repository) == nil
+        return try isTagged == nil && !hasSubject(entry, isVisible: false)
     }
 }
 

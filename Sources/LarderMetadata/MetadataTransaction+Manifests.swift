@@ -19,15 +19,19 @@ package struct NewManifest: Sendable {
     package let isSparse: Bool
     /// Whether one that is there may lack references to content that came after it.
     package let completesReferences: Bool
+    /// Its annotations, and the labels of its configuration.
+    package let labels: [String: String]
 
     package init(
         value: UploadedBlob,
         manifest: Manifest,
         digest: Digest,
         isSparse: Bool,
-        completesReferences: Bool = false
+        completesReferences: Bool = false,
+        labels: [String: String] = [:]
     ) {
         self.value = value
+        self.labels = labels
         self.digest = digest
         self.isSparse = isSparse
         self.completesReferences = completesReferences || isSparse
@@ -104,9 +108,7 @@ extension MetadataTransaction {
             in: repository,
             clock: clock
         )
-        for id in references {
-            try addReference(entry, repository, blobID: id)
-        }
+        try addReferences(references, to: entry, in: repository)
         try publish(manifest, as: entry, in: repository)
         try setTags(tags, to: entry, in: repository, clock: clock)
         return isStored
@@ -141,9 +143,8 @@ extension MetadataTransaction {
         in repository: RepositoryID
     ) throws {
         try requirePending(entry)
-        for id in try resolve(content, children, isSparse: isSparse, in: repository) {
-            try addReference(entry, repository, blobID: id)
-        }
+        let references = try resolve(content, children, isSparse: isSparse, in: repository)
+        try addReferences(references, to: entry, in: repository)
     }
 
     /// Makes a manifest visible whose references were all added, with its tags.
@@ -210,7 +211,7 @@ extension MetadataTransaction {
         clock: UseClock
     ) throws -> Bool? {
         guard let entry = try db.manifestEntry(manifest.value.digest, in: repository) else { return nil }
-        var missing: [Int64] = []
+        var missing = ManifestReferences()
         if manifest.completesReferences, manifest.referenceCount <= Self.referencesPerSlice {
             missing = try resolve(manifest.content, manifest.children, isSparse: manifest.isSparse, in: repository)
         }
@@ -224,8 +225,13 @@ extension MetadataTransaction {
                 clock: clock
             ).isStored
         // D2: a push renews the mark, also of what is there. The time of the first push stays.
+        if try isHidden(entry) {
+            _ = try unhideWithFollowers(entry, now: clock.now)
+            // It was gone: this is its push.
+            try db.run("UPDATE entry SET pushed_at = ? WHERE id = ?", .integer(clock.now.milliseconds), .integer(entry))
+        }
         try db.run(
-            "UPDATE entry SET hidden_at = NULL, last_used = max(last_used, ?) WHERE id = ?",
+            "UPDATE entry SET last_used = max(last_used, ?) WHERE id = ?",
             .integer(clock.now.milliseconds),
             .integer(entry)
         )
@@ -244,9 +250,10 @@ extension MetadataTransaction {
             }
         }
         noteChange(of: manifest, in: repository)
-        if !missing.isEmpty {
+        try setLabels(manifest.labels, of: entry)
+        if missing.count > 0 {
             // Some of it may have come meanwhile.
-            for id in missing { try addReference(entry, repository, blobID: id) }
+            try addReferences(missing, to: entry, in: repository)
             try db.run(
                 """
                 UPDATE entry SET reference_count = (SELECT count(*) FROM reference WHERE entry_id = ?1) WHERE id = ?1
@@ -304,7 +311,31 @@ extension MetadataTransaction {
             manifest.subject.map { .text("\($0)") } ?? .null,
             manifest.referrer.map { .text($0) } ?? .null
         )
+        try setLabels(manifest.labels, of: entry)
         noteChange(of: manifest, in: repository)
+    }
+
+    private func setLabels(_ labels: [String: String], of entry: Int64) throws {
+        for (name, value) in labels {
+            try db.run(
+                "INSERT OR REPLACE INTO label (entry_id, name, value) VALUES (?, ?, ?)",
+                .integer(entry),
+                .text(name),
+                .text(value)
+            )
+        }
+    }
+
+    private func addReferences(_ references: ManifestReferences, to entry: Int64, in repository: RepositoryID) throws {
+        for id in references.blobs { try addReference(entry, repository, blobID: id) }
+        for id in references.children {
+            try db.run(
+                "INSERT OR IGNORE INTO manifest_child (repository_id, blob_id, entry_id) VALUES (?, ?, ?)",
+                .integer(repository),
+                .integer(id),
+                .integer(entry)
+            )
+        }
     }
 
     private func noteChange(of manifest: NewManifest, in repository: RepositoryID) {
@@ -332,8 +363,13 @@ extension MetadataTransaction {
         }
     }
 
-    private func setTags(_ tags: [Tag], to entry: Int64, in repository: RepositoryID, clock: UseClock) throws {
+    func setTags(_ tags: [Tag], to entry: Int64, in repository: RepositoryID, clock: UseClock) throws {
         for tag in tags {
+            let old = try db.first(
+                "SELECT entry_id FROM tag WHERE repository_id = ? AND name = ?",
+                .integer(repository),
+                .text(tag.text)
+            ) { $0.integer(0) }
             try db.run(
                 """
                 INSERT INTO tag (repository_id, name, entry_id, updated_at) VALUES (?, ?, ?, ?)
@@ -345,8 +381,11 @@ extension MetadataTransaction {
                 .integer(entry),
                 .integer(clock.now.milliseconds)
             )
+            if let old, old != entry { try noteUntagged(old, now: clock.now) }
+            try forgetRemoval(of: tag, from: entry)
             effects.changedNames.append(StoredName(repository: repository, item: .tag(tag)))
         }
+        if !tags.isEmpty { try db.run("UPDATE entry SET untagged_at = NULL WHERE id = ?", .integer(entry)) }
     }
 
     /// W2: everything that a manifest names, each once; in a sparse one what is there of it.
@@ -355,13 +394,15 @@ extension MetadataTransaction {
         _ children: some Collection<BlobDescriptor>,
         isSparse: Bool,
         in repository: RepositoryID
-    ) throws -> [Int64] {
+    ) throws -> ManifestReferences {
         var ids: Set<Int64> = []
+        var childIDs: Set<Int64> = []
+        var hidden: [Int64] = []
         var missing: [Digest] = []
         func take(_ descriptor: BlobDescriptor, isManifest: Bool) throws {
-            guard let blob = try db.linkedContent(descriptor.digest, in: repository),
-                try !isManifest || db.manifestEntry(blob.digest, in: repository) != nil
-            else {
+            let blob = try db.linkedContent(descriptor.digest, in: repository)
+            let manifest = isManifest ? try blob.flatMap { try db.manifestEntry($0.digest, in: repository) } : nil
+            guard let blob, !isManifest || manifest != nil else {
                 if missing.count < 100 { missing.append(descriptor.digest) }
                 return
             }
@@ -371,12 +412,27 @@ extension MetadataTransaction {
                 )
             }
             ids.insert(blob.id)
+            guard let manifest else { return }
+            childIDs.insert(blob.id)
+            if try isHidden(manifest) { hidden.append(manifest) }
         }
         for descriptor in content { try take(descriptor, isManifest: false) }
         for descriptor in children { try take(descriptor, isManifest: true) }
         if !missing.isEmpty && !isSparse { throw StoreError.missingContent(missing) }
-        return ids.sorted()
+        // To name what was removed is to push it again.
+        for manifest in hidden { _ = try unhide(manifest) }
+        return ManifestReferences(blobs: ids.sorted(), children: childIDs.sorted())
     }
+}
+
+/// Blobs that a manifest refers to, by their numbers.
+private struct ManifestReferences {
+    /// All of them.
+    var blobs: [Int64] = []
+    /// Of these, the bytes of manifests.
+    var children: [Int64] = []
+
+    var count: Int { blobs.count }
 }
 
 extension Database {
@@ -392,7 +448,7 @@ extension Database {
         ) { try $0.digest(0) }
     }
 
-    /// The entry of a visible manifest of a SHA-256.
+    /// The entry of a manifest of a SHA-256, hidden or not.
     func manifestEntry(_ digest: Digest, in repository: RepositoryID) throws -> Int64? {
         try first(
             """

@@ -20,8 +20,8 @@ extension MetadataTransaction {
         try db.run(
             """
             INSERT INTO repository (name, kind, created_at, quota_bytes, quota_entries, validates_content,
-                allows_sparse, has_been_sparse, has_immutable_tags, mutable_tags)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9)
+                allows_sparse, has_been_sparse, has_immutable_tags, mutable_tags, undo_time, prune_schedule)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11)
             """,
             .text(name.text),
             .text(kind.rawValue),
@@ -31,7 +31,9 @@ extension MetadataTransaction {
             .flag(settings.validatesContent),
             .flag(settings.allowsSparse),
             .flag(settings.tagsAreImmutable),
-            .text(Self.text(of: settings.mutableTags))
+            .text(Self.text(of: settings.mutableTags)),
+            .optional(settings.undoTime?.wholeMilliseconds),
+            settings.pruneSchedule.map { .text($0) } ?? .null
         )
         return Repository(
             id: db.lastInsertedRowID,
@@ -48,8 +50,9 @@ extension MetadataTransaction {
     package func setRepository(_ id: RepositoryID, settings: RepositorySettings) throws -> Repository? {
         try db.run(
             """
-            UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ?, 
-                allows_sparse = ?4, has_been_sparse = max(has_been_sparse, ?4), has_immutable_tags = ?, mutable_tags = ?
+            UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ?,
+                allows_sparse = ?4, has_been_sparse = max(has_been_sparse, ?4), has_immutable_tags = ?, mutable_tags = ?,
+                undo_time = ?, prune_schedule = ?
             WHERE id = ?
             """,
             .optional(settings.quotaBytes?.bytes),
@@ -58,6 +61,8 @@ extension MetadataTransaction {
             .flag(settings.allowsSparse),
             .flag(settings.tagsAreImmutable),
             .text(Self.text(of: settings.mutableTags)),
+            .optional(settings.undoTime?.wholeMilliseconds),
+            settings.pruneSchedule.map { .text($0) } ?? .null,
             .integer(id)
         )
         return try db.repositories(where: "id = ?", .integer(id)).first
@@ -75,9 +80,12 @@ extension MetadataTransaction {
             "UPDATE repository SET is_deleted = 1, name = name || '#' || id WHERE id = ? AND is_deleted = 0",
             .integer(id)
         )
+        try db.run("DELETE FROM pin WHERE repository_id = ?", .integer(id))
     }
 
-    /// Removes a bounded number of entries and loose links that were pushed until a moment.
+    /// Removes a bounded number of entries and loose links that were pushed until a moment, for good.
+    ///
+    /// What is pinned stays.
     ///
     /// - Returns: Whether more is left.
     package func flushRepository(_ id: RepositoryID, pushedUntil: Timestamp, atMost limit: Int) throws -> Bool {
@@ -86,6 +94,9 @@ extension MetadataTransaction {
             """
             SELECT e.id FROM entry e WHERE e.repository_id = ?1 AND e.is_dead = 0 AND e.pushed_at <= ?2
                 AND NOT EXISTS (SELECT 1 FROM tag t WHERE t.entry_id = e.id AND t.updated_at > ?2)
+                AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.repository_id = ?1 AND p.item = 'entry' AND p.name = e.key)
+                AND NOT EXISTS (SELECT 1 FROM tag t JOIN pin p ON p.repository_id = t.repository_id
+                    AND p.item = 'tag' AND p.name = t.name WHERE t.entry_id = e.id)
                 AND NOT EXISTS (SELECT 1 FROM manifest m
                     JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = e.blob_id AND l.entry_count > 1
                     WHERE m.entry_id = e.id)
@@ -127,7 +138,8 @@ extension Database {
         try all(
             """
             SELECT id, name, kind, created_at, quota_bytes, quota_entries, validates_content, used_bytes, entry_count,
-                allows_sparse, has_immutable_tags, mutable_tags, has_been_sparse
+                allows_sparse, has_immutable_tags, mutable_tags, has_been_sparse, undo_time, prune_schedule,
+                policy_set_at, pruned_at
             FROM repository WHERE is_deleted = 0 AND \(condition)
             """,
             value
@@ -143,7 +155,9 @@ extension Database {
             settings.allowsSparse = row.flag(9)
             settings.tagsAreImmutable = row.flag(10)
             settings.mutableTags = row.text(11).split(separator: " ").compactMap { TagPattern($0) }
-            return Repository(
+            settings.undoTime = row.optionalInteger(13).map { .milliseconds($0) }
+            settings.pruneSchedule = row.isNull(14) ? nil : row.text(14)
+            var repository = Repository(
                 id: row.integer(0),
                 name: name,
                 kind: kind,
@@ -153,6 +167,9 @@ extension Database {
                 entryCount: row.integer(8),
                 hasBeenSparse: row.flag(12)
             )
+            repository.policySetAt = row.optionalInteger(15).map { Timestamp(milliseconds: $0) }
+            repository.prunedAt = row.optionalInteger(16).map { Timestamp(milliseconds: $0) }
+            return repository
         }
     }
 }

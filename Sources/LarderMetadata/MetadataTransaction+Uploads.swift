@@ -76,9 +76,16 @@ extension MetadataSnapshot {
         }
     }
 
-    /// Whether a repository has a manifest.
+    /// Whether a repository has a visible manifest.
     package func hasManifest(_ digest: Digest, in repository: RepositoryID) throws -> Bool {
-        try db.manifestEntry(digest, in: repository) != nil
+        try db.first(
+            """
+            SELECT 1 FROM entry e JOIN manifest m ON m.entry_id = e.id
+            WHERE e.repository_id = ? AND e.scope = '' AND e.key = ? AND e.hidden_at IS NULL
+            """,
+            .integer(repository),
+            .text("\(digest)")
+        ) { _ in true } ?? false
     }
 
     /// The first of some repositories that links a blob, and the blob's size.

@@ -1,6 +1,6 @@
 import GRDB
 import GRDBSQLite
-import LarderCore
+package import LarderCore
 
 /// The writes of one transaction.
 ///
@@ -11,6 +11,12 @@ import LarderCore
 package final class MetadataTransaction {
     let db: Database
     package internal(set) var effects = MetadataEffects()
+    /// What removed manifests let go of, goes at once when it was not used since.
+    var unusedSince: Timestamp?
+    /// What removed manifests let go of, waits for the sweeper, even if it was not used since they came.
+    var keepsLooseLinks = false
+    /// Asked before a row goes because it was not used since (U1): false when a use of it is not written yet.
+    package var claim: ((UsedRow) -> Bool)?
 
     init(_ db: Database) {
         self.db = db

@@ -48,7 +48,10 @@ package struct LarderServer: Sendable {
         let pool = FilePool(threadCount: settings.store.fileThreadCount)
         var configuration = settings.store
         // A command that only looks at the folder leaves the slow work to a server.
-        if mode == .socketOnly { configuration.scrubPeriod = nil }
+        if mode == .socketOnly {
+            configuration.scrubPeriod = nil
+            configuration.retentionPeriod = nil
+        }
         let store: Store
         do {
             store = try await pool.run { [configuration, logger] in
@@ -88,9 +91,9 @@ package struct LarderServer: Sendable {
         let group = MultiThreadedEventLoopGroup.singleton
         let readiness = Readiness(listenerCount: mode == .full ? 2 : 1) { port in
             do {
-                try await createDeclaredRepositories(in: store)
+                try await applyDeclarations(in: store)
             } catch {
-                logger.error("a declared repository can't be made", metadata: ["error": "\(error)"])
+                logger.error("what the configuration declares can't be set", metadata: ["error": "\(error)"])
             }
             await onReady(port)
         }
@@ -103,7 +106,8 @@ package struct LarderServer: Sendable {
                 metricsText: { await StoreMetrics.update(registry, from: store) },
                 hitRates: { metrics.hitRates },
                 version: larderVersion,
-                uptime: { ContinuousClock().now - start }
+                uptime: { ContinuousClock().now - start },
+                now: Self.wallClock
             )
         )
         func makeFront(isLocalSocket: Bool) -> HTTPFront {
@@ -172,20 +176,26 @@ package struct LarderServer: Sendable {
         RequestGuard(isEnforced: settings.listen.isLoopback, hosts: settings.hosts)
     }
 
-    private func createDeclaredRepositories(in store: Store) async throws {
+    private func applyDeclarations(in store: Store) async throws {
+        for (kind, text) in settings.defaultPolicies where store.defaultPolicies[kind] != text {
+            try await store.setDefaultPolicy(text, of: kind)
+        }
         for declared in settings.repositories {
             if store.directory.find(declared.name) == nil {
                 _ = try await store.createRepository(declared.name, kind: declared.kind, settings: declared.settings)
             } else {
                 _ = try await store.setRepository(declared.name, declared.settings)
             }
+            guard let policy = declared.policy else { continue }
+            let current = try await store.policy(of: declared.name)
+            if current?.isDefault != false || current?.text != policy {
+                try await store.setPolicy(policy, of: declared.name)
+            }
         }
     }
 
     private static let wallClock: TimeSource = {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+        Timestamp(milliseconds: Int64((Date().timeIntervalSince1970 * 1000).rounded(.down)))
     }
 
     private static func prepareProcess() {

@@ -1,6 +1,7 @@
 import Foundation
-import LarderCore
+package import LarderCore
 package import LarderHTTP
+import LarderRetention
 package import LarderStore
 package import Logging
 
@@ -49,6 +50,8 @@ package struct ServerSettings: Sendable {
     package let logFormat: LogFormat
     package let writesAccessLog: Bool
     package let repositories: [DeclaredRepository]
+    /// Texts of policies for repositories that have none of their own; what is not named here stays as it is.
+    package let defaultPolicies: [RepositoryKind: String]
 
     /// - Throws: `SettingError` for the first value that is wrong, with its place and the form that is wanted.
     package init(_ sources: SettingSources, environment: [String: String]) throws(SettingError) {
@@ -71,6 +74,7 @@ package struct ServerSettings: Sendable {
         store = try Self.storeConfiguration(reader)
         http = try Self.httpLimits(reader)
         repositories = sources.repositories
+        defaultPolicies = sources.defaultPolicies
         if !listen.isLoopback && anonymousAccess == nil {
             throw SettingError(
                 "\(listen.text) can be reached from other machines, and this version knows no logins: say "
@@ -107,7 +111,24 @@ package struct ServerSettings: Sendable {
         if let value = try reader.value(.unreferencedAge, duration, Duration.init(text:)) {
             store.unreferencedAge = value
         }
+        try readRetention(reader, into: &store)
         return store
+    }
+
+    private static func readRetention(
+        _ reader: SettingReader,
+        into store: inout StoreConfiguration
+    ) throws(SettingError) {
+        let duration = "a duration such as 24h or 7d, or 0 for none"
+        if let value = try reader.value(.undoTime, duration, Duration.init(text:)) { store.undoTime = value }
+        if let value = try reader.value(.cacheUndoTime, duration, Duration.init(text:)) { store.cacheUndoTime = value }
+        guard let text = try reader.value(.pruneSchedule, "", { $0 }) else { return }
+        do {
+            try Store.checkSchedule(text)
+        } catch {
+            throw reader.error(.pruneSchedule, "a cron expression such as 0 3 * * *, or off (\(error.reason))")
+        }
+        store.pruneSchedule = text == "off" ? nil : (try? CronSchedule(text))
     }
 
     private static func httpLimits(_ reader: SettingReader) throws(SettingError) -> HTTPLimits {

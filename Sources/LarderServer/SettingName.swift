@@ -14,6 +14,9 @@ package enum SettingName: String, CaseIterable, Sendable {
     case scrubPeriod = "scrub-period"
     case uploadLifetime = "upload-lifetime"
     case unreferencedAge = "unreferenced-age"
+    case undoTime = "undo-time"
+    case cacheUndoTime = "cache-undo-time"
+    case pruneSchedule = "prune-schedule"
     case allowAnonymous = "allow-anonymous"
     case host
     case maxConnections = "max-connections"
@@ -45,6 +48,11 @@ package enum SettingName: String, CaseIterable, Sendable {
         case .scrubPeriod: "Time in which every file is verified once; 0 for never. Default: 14d."
         case .uploadLifetime: "An unfinished image upload is given up when nothing came for so long. Default: 24h."
         case .unreferencedAge: "What no image refers to any more goes when unused for so long. Default: 24h."
+        case .undoTime:
+            "For so long what was removed from registries and buckets can be brought back; 0 for none. Default: 24h."
+        case .cacheUndoTime: "The same for caches. Default: 0."
+        case .pruneSchedule:
+            "When policies are applied: a cron expression in UTC, or CRON_TZ=Zone before it; or off. Default: 0 3 * * *."
         case .allowAnonymous: "Who may come without login from other machines: read or write. No default."
         case .host: "Further host names this server answers to, separated by commas."
         case .maxConnections: "Connections at one time. Default: 4096."

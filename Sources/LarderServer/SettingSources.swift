@@ -12,6 +12,8 @@ package struct SettingSources: Sendable {
 
     package private(set) var values: [SettingName: Value] = [:]
     package private(set) var repositories: [DeclaredRepository] = []
+    /// Texts of policies for repositories that have none of their own.
+    package private(set) var defaultPolicies: [RepositoryKind: String] = [:]
     /// Variables that start with `LARDER_` and mean nothing.
     package private(set) var unknownVariables: [String] = []
 
@@ -60,16 +62,22 @@ package struct SettingSources: Sendable {
                 repositories = try Self.repositories(value, path: path)
                 continue
             }
+            if key == "default-policies" {
+                defaultPolicies = try Self.defaultPolicies(value, path: path)
+                continue
+            }
             guard let setting = SettingName(rawValue: key) else {
                 throw SettingError("\(path): unknown setting `\(key)`; known: \(Self.knownKeys)")
             }
-            guard let text = Self.scalar(value) else { throw SettingError("\(path): `\(key)` needs one plain value") }
+            guard let text = Self.scalar(value, of: key) else {
+                throw SettingError("\(path): `\(key)` needs one plain value")
+            }
             values[setting] = Value(text: text, place: "\(path): \(key)")
         }
     }
 
     private static var knownKeys: String {
-        (SettingName.allCases.map(\.rawValue) + ["repositories"]).joined(separator: ", ")
+        (SettingName.allCases.map(\.rawValue) + ["repositories", "default-policies"]).joined(separator: ", ")
     }
 
     private static func scalar(_ value: Any) -> String? {
@@ -80,6 +88,11 @@ package struct SettingSources: Sendable {
         case let number as Double: "\(number)"
         default: nil
         }
+    }
+
+    /// The text of a value; YAML takes a plain `off` for a truth value, which schedules are not.
+    private static func scalar(_ value: Any, of key: String) -> String? {
+        key == SettingName.pruneSchedule.rawValue && (value as? Bool) == false ? "off" : scalar(value)
     }
 
     /// A plain value, or several with spaces between.
@@ -101,11 +114,33 @@ package struct SettingSources: Sendable {
                 throw SettingError("\(place): expected settings as `name: value` lines")
             }
             let fields = Dictionary(
-                uniqueKeysWithValues: settings.map { ($0, $0 == "mutable-tags" ? text($1) : scalar($1) ?? "") }
+                uniqueKeysWithValues: settings.map { ($0, $0 == "mutable-tags" ? text($1) : scalar($1, of: $0) ?? "") }
             )
-            result.append(try DeclaredRepository(name, fields, place: place))
+            result.append(try DeclaredRepository(name, fields, place: place, folder: folder(of: path)))
         }
         return result
+    }
+
+    private static func defaultPolicies(_ value: Any, path: String) throws(SettingError) -> [RepositoryKind: String] {
+        let kinds = "registry, cache and bucket"
+        guard let fields = value as? [String: Any] else {
+            throw SettingError("\(path): `default-policies` needs lines such as `registry: FILE`; known: \(kinds)")
+        }
+        var result: [RepositoryKind: String] = [:]
+        for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
+            let place = "\(path): default-policies: \(key)"
+            guard let kind = RepositoryKind(rawValue: key) else {
+                throw SettingError("\(place): not a kind of repository; known: \(kinds)")
+            }
+            let file = PolicyFile(path: scalar(value) ?? "", folder: folder(of: path), place: place)
+            result[kind] = try file.text(for: kind)
+        }
+        return result
+    }
+
+    /// Where paths in a file begin that don't begin at the root.
+    private static func folder(of path: String) -> String {
+        URL(fileURLWithPath: path).deletingLastPathComponent().path
     }
 }
 
@@ -115,56 +150,5 @@ package struct SettingError: Error, CustomStringConvertible {
 
     init(_ description: String) {
         self.description = description
-    }
-}
-
-/// A repository that the configuration file declares: created at the start if it is missing, and kept as declared.
-package struct DeclaredRepository: Sendable {
-    package let name: RepositoryName
-    package let kind: RepositoryKind
-    package let settings: RepositorySettings
-
-    init(_ name: RepositoryName, _ fields: [String: String], place: String) throws(SettingError) {
-        var kind = RepositoryKind.cache
-        var settings = RepositorySettings()
-        for (key, text) in fields {
-            switch key {
-            case "kind":
-                guard let value = RepositoryKind(rawValue: text) else {
-                    throw SettingError("\(place): kind is cache, registry or bucket")
-                }
-                kind = value
-            case "quota":
-                guard let value = ByteCount(text) else { throw SettingError("\(place): quota is a size such as 5GiB") }
-                settings.quotaBytes = value
-            case "quota-entries":
-                guard let value = Int64(text), value >= 0 else {
-                    throw SettingError("\(place): quota-entries is a whole number")
-                }
-                settings.quotaEntries = value
-            case "validate": settings.validatesContent = try Self.flag(key, text, place)
-            case "allow-sparse": settings.allowsSparse = try Self.flag(key, text, place)
-            case "immutable-tags": settings.tagsAreImmutable = try Self.flag(key, text, place)
-            case "mutable-tags":
-                let patterns = text.split(separator: " ")
-                settings.mutableTags = patterns.compactMap { TagPattern($0) }
-                guard settings.mutableTags.count == patterns.count else {
-                    throw SettingError("\(place): mutable-tags are patterns such as [latest, pr-*]")
-                }
-            default:
-                throw SettingError(
-                    "\(place): unknown setting `\(key)`; known: kind, quota, quota-entries, validate, allow-sparse, "
-                        + "immutable-tags, mutable-tags"
-                )
-            }
-        }
-        self.name = name
-        self.kind = kind
-        self.settings = settings
-    }
-
-    private static func flag(_ key: String, _ text: String, _ place: String) throws(SettingError) -> Bool {
-        guard let value = Bool(text) else { throw SettingError("\(place): \(key) is true or false") }
-        return value
     }
 }

@@ -44,6 +44,8 @@ package final class Evictor: Service {
         /// Repositories that passed their quota.
         var overQuota: Set<RepositoryID> = []
         var isStopped = false
+        /// What is tried before a write is refused.
+        var pressure: Pressure?
     }
 
     private let metadata: Metadata
@@ -86,6 +88,11 @@ package final class Evictor: Service {
         self.now = now
         self.logger = logger
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Says what is tried before a write is refused; once, before `run`.
+    func connect(_ pressure: Pressure) {
+        state.withLock { $0.pressure = pressure }
     }
 
     package var totals: Totals { state.withLock { $0.totals } }
@@ -159,12 +166,20 @@ package final class Evictor: Service {
             isStoreExhausted = try await makeRoom(in: nil) {
                 EvictionDemand(bytes: self.account.excess(extra: wanted))
             }
+            if isStoreExhausted && wanted > 0 {
+                try await relieve(nil) { self.account.excess(extra: wanted) <= 0 }
+            }
             for id in overQuota.union(waiters.compactMap(\.wish.repositoryID)) {
                 let (bytes, entries) = Self.largestWish(in: id, of: waiters.map(\.wish))
                 let isExhausted = try await makeRoom(in: id) {
                     self.directory.find(id)?.quotaDemand(bytes: bytes, entries: entries) ?? EvictionDemand(bytes: 0)
                 }
                 if isExhausted { exhausted.insert(id) }
+                if bytes + entries > 0, isExhausted || directory.find(id)?.kind != .cache {
+                    try await relieve(id) {
+                        !(self.directory.find(id)?.isOverQuota(bytes: bytes, entries: entries) ?? false)
+                    }
+                }
             }
         } catch {
             logger.error("eviction failed", metadata: ["error": "\(error)"])
@@ -176,6 +191,13 @@ package final class Evictor: Service {
             )
         }
         ballast.restore(free: ByteCount(account.current.disk.free))
+    }
+
+    /// The last that is tried before a write is refused.
+    private func relieve(_ repository: RepositoryID?, until isEnough: () -> Bool) async throws {
+        guard !isEnough(), let pressure = state.withLock({ $0.pressure }) else { return }
+        try await pressure.relieve(repository, until: isEnough, reclaim: reclaim)
+        try await reclaim()
     }
 
     private static func largestWish(in repository: RepositoryID, of wishes: [Wish]) -> (bytes: Int64, entries: Int64) {
@@ -268,7 +290,8 @@ package final class Evictor: Service {
         of candidates: [EvictionCandidate]
     ) async throws(StoreError) -> (bytes: Int64, count: Int) {
         try await committer.commit(rowCount: candidates.count * 4) { [uses] in
-            try $0.evict(uses.beginEviction(of: candidates))
+            // Only what really goes is a miss meanwhile.
+            try $0.evict(uses.beginEviction(of: $0.evictable(candidates)))
         }
     }
 

@@ -23,8 +23,13 @@ final class RegistrySweeper: Service {
     private let sweeper: Sweeper
     private let uses: UseTracker
     private let pool: FilePool
-    /// What is unused for so long goes, by its stored times, which may be older than the last use by their precision.
+    /// Manifests that are unused for so long go, by their stored times, which may be older than the last use by their
+    /// precision.
     private let grace: Duration
+    /// The same of blobs, whose uses in a registry are all noted.
+    private let blobGrace: Duration
+    /// The same when a write would be refused otherwise.
+    private let pressureGrace: Duration
     private let now: TimeSource
     private let expireUploads: @Sendable () -> Void
     private let logger: Logger
@@ -37,6 +42,8 @@ final class RegistrySweeper: Service {
         uses: UseTracker,
         pool: FilePool,
         grace: Duration,
+        blobGrace: Duration,
+        pressureGrace: Duration,
         now: @escaping TimeSource,
         logger: Logger,
         expireUploads: @escaping @Sendable () -> Void
@@ -48,6 +55,8 @@ final class RegistrySweeper: Service {
         self.uses = uses
         self.pool = pool
         self.grace = grace
+        self.blobGrace = blobGrace
+        self.pressureGrace = pressureGrace
         self.now = now
         self.logger = logger
         self.expireUploads = expireUploads
@@ -89,6 +98,28 @@ final class RegistrySweeper: Service {
             // Large ones only lose their names at first.
             try await sweeper.removeDeadEntries()
         }
+        let freed = try await removeUnreferenced(unusedSince: now() - blobGrace)
+        if manifestCount + freed.count > 0 {
+            logger.info(
+                "freed what no manifest refers to",
+                metadata: ["manifests": "\(manifestCount)", "blobs": "\(freed.count)", "bytes": "\(freed.bytes)"]
+            )
+        }
+    }
+
+    /// Frees blobs without a manifest that nobody asked for lately, earlier than else.
+    func sweepUnderPressure() async throws {
+        try await sweeper.writeUses()
+        let freed = try await removeUnreferenced(unusedSince: now() - min(blobGrace, pressureGrace))
+        if freed.count > 0 {
+            logger.info(
+                "freed early what no manifest refers to",
+                metadata: ["blobs": "\(freed.count)", "bytes": "\(freed.bytes)"]
+            )
+        }
+    }
+
+    private func removeUnreferenced(unusedSince: Timestamp) async throws -> (bytes: Int64, count: Int) {
         var blobCount = 0
         var byteCount: Int64 = 0
         var registries = directory.ids(of: .registry)[...]
@@ -110,12 +141,7 @@ final class RegistrySweeper: Service {
                 }
             }
         }
-        if manifestCount + blobCount > 0 {
-            logger.info(
-                "freed what no manifest refers to",
-                metadata: ["manifests": "\(manifestCount)", "blobs": "\(blobCount)", "bytes": "\(byteCount)"]
-            )
-        }
+        return (byteCount, blobCount)
     }
 
     private func settleReviews(unusedSince: Timestamp) async throws -> (dueCount: Int, removedCount: Int) {
@@ -148,7 +174,8 @@ final class RegistrySweeper: Service {
         if candidates.isEmpty { return (0, 0) }
         defer { uses.endEviction(of: candidates) }
         return try await committer.commit(rowCount: candidates.count * 4) { [uses] in
-            try $0.evict(uses.beginEviction(of: candidates))
+            // Only what really goes is a miss meanwhile.
+            try $0.evict(uses.beginEviction(of: $0.evictable(candidates)))
         }
     }
 

@@ -100,6 +100,16 @@ package final class RepositoryDirectory: Sendable {
         state.withLock { $0.byID[id]?.set(settings) }
     }
 
+    /// Notes that a repository got a policy of its own, or lost it.
+    func update(_ id: RepositoryID, policySetAt: Timestamp?) {
+        state.withLock { $0.byID[id]?.policySetAt = policySetAt }
+    }
+
+    /// Notes that a run by schedule has begun.
+    func update(_ id: RepositoryID, prunedAt: Timestamp) {
+        state.withLock { $0.byID[id]?.prunedAt = prunedAt }
+    }
+
     func remove(_ id: RepositoryID) {
         state.withLock { state in
             guard let repository = state.byID.removeValue(forKey: id) else { return }

@@ -45,6 +45,7 @@ extension Store {
         }
         let repository = try await repositoryForWriting(name, kind: .registry)
         let named = digest ?? digests[0]
+        let labels = await labels(of: manifest, in: repository.id)
         try await withStoredContent(bytes, digests: digests, repository: repository) {
             (value, reservation) async throws(StoreError) in
             try await self.commit(
@@ -53,7 +54,8 @@ extension Store {
                     manifest: manifest,
                     digest: named,
                     isSparse: repository.settings.allowsSparse,
-                    completesReferences: repository.hasBeenSparse
+                    completesReferences: repository.hasBeenSparse,
+                    labels: labels
                 ),
                 tags: tags,
                 rule: TagRule(repository.settings, condition: condition),
@@ -66,18 +68,22 @@ extension Store {
 
     /// Removes a tag; false when there is none.
     package func deleteTag(_ tag: Tag, in name: RepositoryName) async throws(StoreError) -> Bool {
-        guard let id = directory.id(of: name, kind: .registry) else { return false }
-        return try await committer.commit { try $0.deleteTag(tag, in: id) }
+        guard let repository = directory.find(name), repository.kind == .registry else { return false }
+        let removal = pruner.removal(from: repository)
+        return try await committer.commit { try $0.deleteTag(tag, in: repository.id, removal) }
     }
 
     /// Removes a manifest with all its tags.
     ///
-    /// What only it kept goes later, when nothing has asked for it for a while: its manifests if it is an index, the
-    /// signatures and attestations about it, and blobs.
+    /// It can be brought back until its undo time is over. What only it kept goes after that, when nothing has asked for it for
+    /// a while: its manifests if it is an index, the signatures and attestations about it, and blobs.
     package func deleteManifest(_ digest: Digest, in name: RepositoryName) async throws(StoreError) -> RegistryRemoval {
-        guard let id = directory.id(of: name, kind: .registry) else { return .missing }
+        guard let repository = directory.find(name), repository.kind == .registry else { return .missing }
+        let removal = pruner.removal(from: repository)
         while true {
-            let result = try await committer.commit(rowCount: 500) { try $0.deleteManifest(digest, in: id) }
+            let result = try await committer.commit(rowCount: 500) {
+                try $0.deleteManifest(digest, in: repository.id, removal)
+            }
             guard result == .unfinished else { return result }
         }
     }
@@ -85,7 +91,17 @@ extension Store {
     /// Removes a blob from a registry, if no manifest there refers to it.
     package func deleteBlob(_ digest: Digest, in name: RepositoryName) async throws(StoreError) -> RegistryRemoval {
         guard let id = directory.id(of: name, kind: .registry) else { return .missing }
-        return try await committer.commit { try $0.deleteBlob(digest, in: id) }
+        while true {
+            let result = try await committer.commit { try $0.deleteBlob(digest, in: id) }
+            guard result == .unfinished else { return result }
+            do {
+                try await sweeper.removeDeadEntries()
+            } catch let error as StoreError {
+                throw error
+            } catch {
+                throw .shuttingDown
+            }
+        }
     }
 
     /// Links a blob of another repository, so that it need not be sent.
@@ -109,7 +125,7 @@ extension Store {
             let found = try await read { try $0.linkedBlob(digest, among: slice) }
             guard let (id, size) = found else { continue }
             if repository.isOverQuota(bytes: size, entries: 0) { return false }
-            let clock = useClock
+            let clock = useClock(in: .registry)
             return try await committer.commit {
                 try $0.mountBlob(digest, from: id, to: repository.id, clock: clock)
             }
@@ -145,6 +161,19 @@ extension Store {
     }
 
     // MARK: - Parts
+
+    /// The annotations of a manifest, and the labels of its configuration where that is one of an image.
+    private func labels(of manifest: Manifest, in repository: RepositoryID) async -> [String: String] {
+        var labels: [String: String] = [:]
+        if let config = manifest.config, ManifestType.imageConfigurations.contains(config.mediaType),
+            case .found(let content)? = try? await read(StoredName(repository: repository, item: .blob(config.digest))),
+            let bytes = try? await bytes(of: content, atMost: ImageLabels.configurationSizeMax)
+        {
+            labels = ImageLabels.read(configuration: Array(bytes.readableBytesView))
+        }
+        guard let annotations = manifest.annotationsText else { return labels }
+        return labels.merging(ImageLabels.read(annotations: annotations)) { _, annotation in annotation }
+    }
 
     /// What became of a manifest's own bytes, and why the manifest is not there.
     private struct Commitment {
@@ -205,7 +234,7 @@ extension Store {
         in repository: Repository,
         _ reservation: Reservation
     ) async throws(StoreError) -> Commitment {
-        let (id, clock) = (repository.id, useClock)
+        let (id, clock) = (repository.id, useClock(in: .registry))
         let sliceLength = MetadataTransaction.referencesPerSlice
         guard manifest.content.count + manifest.children.count > sliceLength else {
             let isStored = try await commit(reservation) {

@@ -106,7 +106,8 @@ extension Store {
     func noteUse(of content: StoredContent, name: StoredName) -> Bool {
         guard let used = content.used else { return true }
         let now = now()
-        guard now - content.lastUsed > configuration.lastUsePrecision else { return true }
+        let precision = content.notesEveryUse ? .zero : configuration.lastUsePrecision
+        guard now - content.lastUsed > precision else { return true }
         guard uses.note(used, at: now) else { return false }
         hotSet.noteUse(of: name, at: now)
         return true
@@ -116,7 +117,7 @@ extension Store {
         if isAlwaysThere(name) { return .found(.empty) }
         guard let found else { return .miss }
         guard let body = body(of: found, name: name) else { return .miss }
-        let content = StoredContent(
+        var content = StoredContent(
             digest: found.blob.digest,
             size: found.blob.size,
             pushedAt: found.pushedAt,
@@ -125,6 +126,7 @@ extension Store {
             lastUsed: found.lastUsed,
             manifest: found.manifest
         )
+        if case .link = found.used { content.notesEveryUse = directory.find(name.repository)?.kind == .registry }
         guard noteUse(of: content, name: name) else { return .miss }
         if case .entry(let entry) = found.used, !found.isComplete { return .incomplete(entry: entry, content) }
         if case .bytes = body { hotSet.insert(content, for: name, ticket: ticket) }

@@ -273,7 +273,13 @@ extension Store {
             size: upload.length,
             content: .file(generation: upload.generation)
         )
-        let write = FileWrite(target, blob: blob, references: .none, repository: session.repository, clock: useClock)
+        let write = FileWrite(
+            target,
+            blob: blob,
+            references: .none,
+            repository: session.repository,
+            clock: useClock(in: .registry)
+        )
         let id = session.id
         session.end()
         do {

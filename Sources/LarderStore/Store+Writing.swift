@@ -62,7 +62,8 @@ extension Store {
         }
         guard let length else { return }
         let balance = account.current
-        let evictable = directory.usedBytes(of: .cache)
+        // What policies, the end of undo and the sweeper could free in registries is not known before they are tried.
+        let evictable = directory.usedBytes(of: .cache) + directory.usedBytes(of: .registry)
         // Shared blobs make `evictable` too large at most, so nothing that could fit is refused here.
         let fixed = max(0, balance.used - evictable)
         guard length <= account.capacity(balance) - fixed else {
@@ -87,7 +88,7 @@ extension Store {
         guard size <= configuration.inlineLimit.bytes, let repository = directory.find(target.repository),
             repository.kind == target.kind, !repository.isOverQuota(bytes: size, entries: target.entryCount)
         else { return nil }
-        let write = try InlineWrite(target, bytes: bytes, repository: repository.id, clock: useClock)
+        let write = try InlineWrite(target, bytes: bytes, repository: repository.id, clock: useClock(in: target.kind))
         guard account.reserve(size) else { return nil }
         return SmallWrite(write: write, reservedBytes: size)
     }
@@ -180,11 +181,15 @@ extension Store {
 
     /// Removes an entry; false when there was none.
     package func deleteEntry(_ key: EntryKey, in repository: RepositoryName) async throws(StoreError) -> Bool {
-        guard let id = directory.id(of: repository, kind: .cache) else { return false }
-        return try await committer.commit { try $0.deleteEntry(key, in: id) }
+        guard let repository = directory.find(repository), repository.kind == .cache else { return false }
+        let removal = pruner.removal(from: repository)
+        return try await committer.commit { try $0.deleteEntry(key, in: repository.id, removal) }
     }
 
-    var useClock: UseClock { UseClock(now: now(), precision: configuration.lastUsePrecision) }
+    /// In a registry every use counts, as a push in progress may rest on it (D2).
+    func useClock(in kind: RepositoryKind) -> UseClock {
+        UseClock(now: now(), precision: kind == .registry ? .zero : configuration.lastUsePrecision)
+    }
 
     private func isInspected(_ target: WriteTarget) -> Bool {
         if case .entry(_, .some) = target.item { true } else { false }
@@ -197,7 +202,12 @@ extension Store {
     private func put(_ target: WriteTarget, bytes: ByteBuffer, repository: Repository) async throws {
         let size = Int64(bytes.readableBytes)
         guard size > configuration.inlineLimit.bytes else {
-            let write = try InlineWrite(target, bytes: bytes, repository: repository.id, clock: useClock)
+            let write = try InlineWrite(
+                target,
+                bytes: bytes,
+                repository: repository.id,
+                clock: useClock(in: target.kind)
+            )
             let reservation = Reservation(
                 store: self,
                 repository: repository.id,
@@ -232,7 +242,7 @@ extension Store {
         guard target.kind == .cache, case .blob(let digest) = target.item, digest.algorithm == .sha256, let length
         else { return nil }
         let blob = BlobDescriptor(digest: digest, size: length)
-        let clock = useClock
+        let clock = useClock(in: .cache)
         return try await committer.commit { try $0.renewLink(blob, in: repository, clock: clock) } ? blob : nil
     }
 
@@ -256,7 +266,7 @@ extension Store {
         try check(length, is: received)
         let actual = hashing.digest
         guard actual == blob.digest else { throw StoreError.digestMismatch(expected: blob.digest, actual: actual) }
-        let clock = useClock
+        let clock = useClock(in: .cache)
         // Removed while it was being sent again: rare enough to ask for one more attempt.
         guard try await committer.commit({ try $0.renewLink(blob, in: repository, clock: clock) }) else {
             throw StoreError.overloaded
@@ -293,7 +303,7 @@ extension Store {
                 // An inspected entry above the inline limit is completed at its first read.
                 references: isInspected(target) ? .unknown : .none,
                 repository: repository,
-                clock: useClock
+                clock: useClock(in: target.kind)
             )
             let isStored = try await commit(reservation) { try write.perform($0) }
             pool.submit { isStored ? upload.settle() : upload.abandon() }

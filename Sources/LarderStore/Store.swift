@@ -25,6 +25,8 @@ package final class Store: Sendable {
     let sweeper: Sweeper
     let scrubber: Scrubber
     let registrySweeper: RegistrySweeper
+    let pruner: Pruner
+    let retention: RetentionService
     let uploads = UploadSessions()
     let ballast: Ballast
     let now: TimeSource
@@ -61,9 +63,16 @@ package final class Store: Sendable {
         self.blobs = blobs
         let openUploads = try Self.openUploads(of: blobs, metadata: metadata)
         try Self.discardLeftovers(of: blobs, metadata: metadata, keeping: openUploads, logger: logger)
-        _ = try metadata.write { try $0.abandonPendingManifests() }
-        let (repositories, account, quarantined) = try metadata.read { snapshot in
-            (try snapshot.repositories(), try snapshot.account(), try snapshot.quarantinedCount())
+        let started = now()
+        _ = try metadata.write { transaction in
+            try transaction.abandonPendingManifests()
+            try transaction.closeInterruptedRuns(now: started)
+        }
+        let (repositories, account, quarantined, policies) = try metadata.read { snapshot in
+            (
+                try snapshot.repositories(), try snapshot.account(), try snapshot.quarantinedCount(),
+                try snapshot.defaultPolicies()
+            )
         }
         let directory = RepositoryDirectory(repositories)
         let space = SpaceAccount(used: account.usedBytes, configuration: configuration) {
@@ -126,11 +135,41 @@ package final class Store: Sendable {
             uses: uses,
             pool: pool,
             grace: configuration.unreferencedAge + configuration.lastUsePrecision,
+            blobGrace: configuration.unreferencedAge,
+            pressureGrace: configuration.guaranteedAge,
             now: now,
             logger: logger
         ) {
             box.store?.expireUploads()
         }
+        pruner = Pruner(
+            metadata: metadata,
+            committer: committer,
+            directory: directory,
+            sweeper: sweeper,
+            uses: uses,
+            pool: pool,
+            configuration: configuration,
+            defaultPolicies: policies,
+            now: now,
+            logger: logger
+        )
+        retention = RetentionService(
+            pruner: pruner,
+            directory: directory,
+            configuration: configuration,
+            now: now,
+            logger: logger
+        )
+        let pressure = Pressure(
+            pruner: pruner,
+            registrySweeper: registrySweeper,
+            sweeper: sweeper,
+            directory: directory,
+            now: now,
+            logger: logger
+        )
+        evictor.connect(pressure)
         aftermath.connect(self)
         for row in openUploads {
             let reservation = Reservation(store: self, repository: row.repository, entries: 0)
@@ -147,7 +186,7 @@ package final class Store: Sendable {
 
     /// The background work, in the order in which it is to be started; it is to be stopped in the reverse order, after
     /// the listeners.
-    package var services: [any Service] { [committer, sweeper, evictor, scrubber, registrySweeper] }
+    package var services: [any Service] { [committer, sweeper, evictor, scrubber, registrySweeper, retention] }
 
     /// Closes the database.
     ///

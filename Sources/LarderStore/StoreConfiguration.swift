@@ -1,4 +1,5 @@
 package import LarderCore
+package import LarderRetention
 
 /// The limits of a store.
 ///
@@ -28,6 +29,11 @@ package struct StoreConfiguration: Sendable {
     package var lowWatermark: Int
     /// Changes that may wait for the committer.
     package var queueLengthMax: Int
+    /// How long what was removed from a kind of repository can be brought back.
+    package func undoTime(of kind: RepositoryKind) -> Duration {
+        kind == .cache ? cacheUndoTime : undoTime
+    }
+
     /// Repositories that clients create by writing; a person may create more.
     package var implicitRepositoriesMax: Int
     /// Whether a cache repository is created by the first write to it.
@@ -36,6 +42,14 @@ package struct StoreConfiguration: Sendable {
     package var uploadLifetime: Duration
     /// What no manifest of a registry refers to stays for so long after it was pushed, pulled or asked for.
     package var unreferencedAge: Duration
+    /// For so long what was removed from a registry or bucket can be brought back.
+    package var undoTime: Duration
+    /// The same for caches.
+    package var cacheUndoTime: Duration
+    /// When policies are applied; nil: only where a repository says so.
+    package var pruneSchedule: CronSchedule?
+    /// How often schedules, and what can't be brought back any more, are looked at; nil: never.
+    package var retentionPeriod: Duration?
     /// Threads for blocking work.
     package var fileThreadCount: Int
     /// Database connections for reading.
@@ -58,6 +72,10 @@ package struct StoreConfiguration: Sendable {
         createsOnWrite = true
         uploadLifetime = .seconds(24 * 3600)
         unreferencedAge = .seconds(24 * 3600)
+        undoTime = .seconds(24 * 3600)
+        cacheUndoTime = .zero
+        pruneSchedule = try? CronSchedule("0 3 * * *")
+        retentionPeriod = .seconds(10)
         fileThreadCount = 8
         databaseReaderCount = 4
         scrubPeriod = .seconds(14 * 24 * 3600)

@@ -18,6 +18,8 @@ package struct StoredContent: Sendable {
     /// The row whose last use a hit renews; nil for what is in no row.
     let used: UsedRow?
     var lastUsed: Timestamp
+    /// Whether every use is noted: in a registry these tell what a push in progress counts on (D2).
+    var notesEveryUse = false
     /// Of a manifest: what its answer tells beside its bytes.
     package var manifest: ManifestFacts?
 

@@ -62,6 +62,23 @@ final class UseTracker: Sendable {
         }
     }
 
+    /// Begins the removal of one row; false when a use of it is not written yet.
+    ///
+    /// `release` must follow, after the hot set has forgotten it.
+    func claim(_ row: UsedRow) -> Bool {
+        state.withLock { state in
+            guard state.uses[row] == nil else { return false }
+            state.leaving.insert(row)
+            state.evictionCount += 1
+            return true
+        }
+    }
+
+    /// Ends what `claim` began.
+    func release(_ rows: [UsedRow]) {
+        state.withLock { $0.leaving.subtract(rows) }
+    }
+
     /// Ends it: the rows are gone, or stay after all.
     func endEviction(of candidates: [EvictionCandidate]) {
         state.withLock { state in

@@ -18,7 +18,8 @@ struct Larder: AsyncParsableCommand {
             """,
         version: larderVersion,
         subcommands: [
-            Serve.self, Status.self, Check.self, Compact.self, Repo.self, Image.self, Config.self, Setup.self,
+            Serve.self, Status.self, Check.self, Compact.self, Repo.self, Image.self, Policy.self, Prune.self, Pin.self,
+            Restore.self, Config.self, Setup.self,
         ],
     )
 }

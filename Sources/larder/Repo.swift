@@ -12,6 +12,7 @@ struct Repo: AsyncParsableCommand {
               larder repo create android --quota 50GiB
               larder repo set android --quota none --validate false
               larder repo create team/app --kind registry --immutable-tags true --mutable-tag latest --mutable-tag 'pr-*'
+              larder repo set team/app --undo-time 7d --prune-schedule '30 4 * * *'
               larder repo flush android
             """,
         subcommands: [List.self, Show.self, Create.self, Set.self, Flush.self, Remove.self],
@@ -40,6 +41,12 @@ struct Repo: AsyncParsableCommand {
         )
         var mutableTags: [String] = []
 
+        @Option(help: "For so long what was removed can be brought back, e.g. 48h; 0; default: as the server has it.")
+        var undoTime: String?
+
+        @Option(help: "When its policy is applied: a cron expression; off: never; default: as the server has it.")
+        var pruneSchedule: String?
+
         func change(kind: String? = nil) throws -> RepositoryChangeMessage {
             var change = RepositoryChangeMessage(kind: kind, validatesContent: validate)
             change.allowsSparse = allowSparse
@@ -57,6 +64,13 @@ struct Repo: AsyncParsableCommand {
                 }
                 change.quotaEntries = count
             }
+            if let undoTime {
+                guard let time = undoTime == "default" ? Duration.seconds(-1) : Duration(text: undoTime) else {
+                    throw ValidationError("--undo-time is a duration such as 48h, 0, or default")
+                }
+                change.undoTimeSeconds = time.wholeMilliseconds / 1000
+            }
+            if let pruneSchedule { change.pruneSchedule = pruneSchedule == "default" ? "" : pruneSchedule }
             return change
         }
     }
@@ -100,6 +114,9 @@ struct Repo: AsyncParsableCommand {
                 print("size      \(ByteCount(repository.usedBytes))")
                 print("entries   \(repository.entryCount)")
                 print("quota     \(quota(of: repository))")
+                print("undo      \(repository.undoTimeSeconds.map { Duration.seconds($0).shortText } ?? "default")")
+                print("schedule  \(repository.pruneSchedule ?? "default")")
+                print("policy    \(repository.hasPolicy ? "yes" : "none")")
                 guard repository.kind == "registry" else { return print("validate  \(repository.validatesContent)") }
                 let movable = repository.mutableTags.joined(separator: " ")
                 print("sparse    \(repository.allowsSparse)")
@@ -154,8 +171,13 @@ struct Repo: AsyncParsableCommand {
 
     struct Flush: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove everything in a repository.",
-            discussion: "Example:\n  larder repo flush main"
+            abstract: "Remove everything in a repository, but for what is pinned.",
+            discussion: """
+                This is final: the space is free at once, and `larder restore` brings nothing back. What is pinned stays.
+
+                Example:
+                  larder repo flush main
+                """
         )
         @OptionGroup var location: ServerLocation
         @Argument(help: "Its name.") var name: String

@@ -19,6 +19,9 @@ struct ServerOptions: ParsableArguments {
     @Option(help: help(.scrubPeriod)) var scrubPeriod: String?
     @Option(help: help(.uploadLifetime)) var uploadLifetime: String?
     @Option(help: help(.unreferencedAge)) var unreferencedAge: String?
+    @Option(help: help(.undoTime)) var undoTime: String?
+    @Option(help: help(.cacheUndoTime)) var cacheUndoTime: String?
+    @Option(help: help(.pruneSchedule)) var pruneSchedule: String?
     @Option(help: help(.allowAnonymous)) var allowAnonymous: String?
     @Option(help: help(.host)) var host: String?
     @Option(help: help(.maxConnections)) var maxConnections: String?
@@ -41,9 +44,10 @@ struct ServerOptions: ParsableArguments {
             .maxBlobSize: maxBlobSize, .inlineLimit: inlineLimit, .hotSetSize: hotSetSize,
             .guaranteedAge: guaranteedAge, .lastUsePrecision: lastUsePrecision, .createOnWrite: createOnWrite,
             .scrubPeriod: scrubPeriod, .uploadLifetime: uploadLifetime, .unreferencedAge: unreferencedAge,
+            .undoTime: undoTime, .cacheUndoTime: cacheUndoTime, .pruneSchedule: pruneSchedule,
             .allowAnonymous: allowAnonymous, .host: host, .maxConnections: maxConnections, .headTimeout: headTimeout,
-            .idleTimeout: idleTimeout,
-            .stallTimeout: stallTimeout, .shutdownGrace: shutdownGrace, .logLevel: logLevel, .logFormat: logFormat,
+            .idleTimeout: idleTimeout, .stallTimeout: stallTimeout, .shutdownGrace: shutdownGrace, .logLevel: logLevel,
+            .logFormat: logFormat,
             .accessLog: accessLog ? "true" : nil,
         ]
         return given.compactMapValues { $0 }

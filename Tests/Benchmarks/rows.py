@@ -10,11 +10,12 @@ import time
 
 from drivers import WRK_THREADS, curl_put, exchange, get_and_drop, in_parallel, put, wrk
 from images import IMAGE_NAMES, Image, ImageRows
+from retention import RETENTION_NAMES, RetentionRows
 from servers import GIB, KIB, MIB, Bodies, RowFailed, Server, say, start_docker_registry, start_larder, start_nginx
 from table import Line, shown
 
 CACHE_NAMES = ["get-small", "get-wide", "put-small", "get-large", "put-large"]
-NAMES = [*CACHE_NAMES, *IMAGE_NAMES, "start", "memory"]  # in the order they run in
+NAMES = [*CACHE_NAMES, *IMAGE_NAMES, "start", "memory", *RETENTION_NAMES]  # in the order they run in
 SMALL, SMALL_CONNECTIONS = 4 * KIB, 32
 NARROW, WIDE = 10_000, 160_000  # blobs; at 4 KiB each the second is ten times the hot set
 LARGE, LARGE_BLOBS = 100 * MIB, 8
@@ -26,7 +27,7 @@ CREATION_ATTEMPTS = 14  # half a minute each
 PUTS_PER_SECOND = 80_000  # so many bodies are prepared per second of a run; no server here takes more
 
 
-class Benchmark(ImageRows):
+class Benchmark(ImageRows, RetentionRows):
     def __init__(self, options, work, cleanup):
         self.options, self.work, self.cleanup = options, work, cleanup
         self.lines, self.busiest = [], 0.0

@@ -196,7 +196,7 @@ import Testing
             )
             return file(value, generation, isStored: result.isStored)
         case .deleteEntry(let key, let repository):
-            _ = try transaction.deleteEntry(try Harness.key(key), in: repository)
+            _ = try transaction.deleteEntry(try Harness.key(key), in: repository, Harness.removal)
         case .renew(let content, let repository):
             _ = try transaction.renewLink(Harness.descriptor(content), in: repository, clock: clock)
         case .use(let row):
@@ -233,9 +233,9 @@ import Testing
                 break
             }
         case .deleteTag(let tag, let repository):
-            _ = try transaction.deleteTag(try Harness.tag("t\(tag)"), in: repository)
+            _ = try transaction.deleteTag(try Harness.tag("t\(tag)"), in: repository, Harness.removal)
         case .deleteManifest(let number, let repository):
-            _ = try transaction.deleteManifest(try manifest(number).digest, in: repository)
+            _ = try transaction.deleteManifest(try manifest(number).digest, in: repository, Harness.removal)
         case .deleteBlob(let content, let repository):
             _ = try transaction.deleteBlob(Harness.digest(content), in: repository)
         case .settle(let entries):

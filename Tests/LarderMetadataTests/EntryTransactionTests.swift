@@ -129,7 +129,7 @@ import Testing
             #expect(put.changedNames.contains(name))
             #expect(put.usedBytes == 10)
             #expect(put.repositories[main]?.entryCount == 0)
-            let deleted = try harness.metadata.write { try $0.deleteEntry(key, in: main) }.effects
+            let deleted = try harness.metadata.write { try $0.deleteEntry(key, in: main, Harness.removal) }.effects
             #expect(deleted.changedNames.contains(name))
             #expect(deleted.repositories[main]?.entryCount == -1)
             #expect(deleted.repositories[main]?.usedBytes == -20)
@@ -284,7 +284,9 @@ import Testing
             #expect(try harness.problems() == [])
 
             let main = harness.main
-            let effects = try harness.metadata.write { try $0.deleteEntry(try Harness.key(1), in: main) }.effects
+            let effects = try harness.metadata.write {
+                try $0.deleteEntry(try Harness.key(1), in: main, Harness.removal)
+            }.effects
             #expect(effects.hasDeadEntries)
             #expect(try harness.findEntry(1) == nil)
             #expect(try harness.repository().entryCount == 0)

@@ -107,6 +107,9 @@ extension MetadataHarness {
 
     static func tag(_ text: String) throws -> LarderCore.Tag { try #require(ImageTag(text)) }
 
+    /// For good.
+    static let removal = Removal(now: start, undoUntil: nil)
+
     /// Pushes a manifest with tags.
     @discardableResult
     func push(
@@ -199,13 +202,13 @@ extension MetadataHarness {
 
     func deleteManifest(_ digest: Digest, in repository: RepositoryID? = nil) throws -> RegistryRemoval {
         let repository = repository ?? main
-        return try metadata.write { try $0.deleteManifest(digest, in: repository) }.value
+        return try metadata.write { try $0.deleteManifest(digest, in: repository, Self.removal) }.value
     }
 
     func deleteTag(_ tag: String, in repository: RepositoryID? = nil) throws -> Bool {
         let repository = repository ?? main
         let name = try Self.tag(tag)
-        return try metadata.write { try $0.deleteTag(name, in: repository) }.value
+        return try metadata.write { try $0.deleteTag(name, in: repository, Self.removal) }.value
     }
 
     func deleteBlob(_ number: Int, in repository: RepositoryID? = nil) throws -> RegistryRemoval {

@@ -153,7 +153,8 @@ import Testing
             #expect(pushed.repositories[main]?.entryCount == 1)
             let again = try harness.push(image.pushed(as: long, aliases: [long]), tags: ["a"]).effects
             #expect(again.changedNames.contains(StoredName(repository: main, item: .manifest(image.digest))))
-            let deleted = try harness.metadata.write { try $0.deleteManifest(image.digest, in: main) }.effects
+            let deleted = try harness.metadata.write { try $0.deleteManifest(image.digest, in: main, Harness.removal) }
+                .effects
             #expect(names.isSubset(of: deleted.changedNames))
             #expect(deleted.repositories[main]?.entryCount == -1)
             #expect(deleted.repositories[main]?.usedBytes == Int64(-image.bytes.count))

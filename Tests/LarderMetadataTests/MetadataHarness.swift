@@ -87,7 +87,7 @@ struct MetadataHarness: Sendable {
     @discardableResult
     func deleteEntry(_ key: Int, in repository: RepositoryID? = nil) async throws -> Bool {
         let repository = repository ?? main
-        return try metadata.write { try $0.deleteEntry(try Self.key(key), in: repository) }.value
+        return try metadata.write { try $0.deleteEntry(try Self.key(key), in: repository, Self.removal) }.value
     }
 
     func findBlob(_ number: Int, in repository: RepositoryID? = nil) throws -> FoundBlob? {

@@ -13,7 +13,9 @@ struct CommandLineTests {
     @Test(arguments: [
         [], ["serve"], ["status"], ["check"], ["compact"], ["repo"], ["repo", "ls"], ["repo", "show"],
         ["repo", "create"], ["repo", "set"], ["repo", "flush"], ["repo", "rm"], ["config"], ["config", "check"],
-        ["setup"],
+        ["setup"], ["policy"], ["policy", "show"], ["policy", "set"], ["policy", "rm"], ["policy", "check"],
+        ["policy", "preview"], ["prune"], ["prune", "run"], ["prune", "log"], ["pin"], ["pin", "add"], ["pin", "ls"],
+        ["pin", "rm"], ["restore"],
     ])
     func everyHelpHasAnExample(command: [String]) async throws {
         let result = try await runProgram(larderPath, command + ["--help"])
@@ -35,6 +37,18 @@ struct CommandLineTests {
         (arguments: ["repo", "create"], says: "Missing expected argument '<name>'"),
         (arguments: ["repo", "create", "a", "--quota", "lots"], says: "--quota is a size such as 50GiB, or none"),
         (arguments: ["repo", "set", "a", "--quota-entries", "-5"], says: "quota-entries"),
+        (arguments: ["repo", "set", "a", "--undo-time", "soon"], says: "--undo-time is a duration such as 48h, 0"),
+        (arguments: ["policy", "show"], says: "name a repository, or a kind with --default"),
+        (arguments: ["policy", "rm", "a", "--default", "cache"], says: "name a repository, or a kind with --default"),
+        (arguments: ["policy", "rm", "--default", "shelf"], says: "--default is registry, cache or bucket"),
+        (arguments: ["policy", "check", "--file", "x", "--kind", "y"], says: "--kind is registry, cache or bucket"),
+        (arguments: ["policy", "set", "a"], says: "Missing expected argument '--file <file>'"),
+        (arguments: ["prune"], says: "name a repository, or say --all"),
+        (arguments: ["prune", "a", "--all"], says: "name a repository, or say --all"),
+        (arguments: ["prune", "log", "--limit", "0"], says: "--limit is a whole number from 1"),
+        (arguments: ["pin", "rm", "a"], says: "name a --tag or a --key"),
+        (arguments: ["pin", "add", "a", "--tag", "1", "--reason", "r", "--for", "0"], says: "--for is a duration"),
+        (arguments: ["restore", "a", "--tag", "1"], says: "--tag needs something to restore"),
     ])
     func mistakesOnTheCommandLineEndWith64(arguments: [String], says: String) async throws {
         let result = try await runProgram(larderPath, arguments)

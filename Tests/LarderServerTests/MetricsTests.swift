@@ -129,7 +129,12 @@ struct MetricsTests {
         (method: "PATCH", path: "/api/v1/repositories/team"), (method: "DELETE", path: "/api/v1/repositories/team"),
         (method: "POST", path: "/api/v1/repositories/team/flush"), (method: "POST", path: "/api/v1/check"),
         (method: "POST", path: "/api/v1/check?repair=true"), (method: "POST", path: "/api/v1/compact"),
-        (method: "POST", path: "/api/v1/status"),
+        (method: "POST", path: "/api/v1/status"), (method: "GET", path: "/api/v1/policies/team"),
+        (method: "PUT", path: "/api/v1/policies/team"), (method: "GET", path: "/api/v1/default-policies"),
+        (method: "PUT", path: "/api/v1/default-policies/cache"), (method: "POST", path: "/api/v1/previews/team"),
+        (method: "POST", path: "/api/v1/prunes/team"), (method: "GET", path: "/api/v1/runs"),
+        (method: "PUT", path: "/api/v1/pins/team?tag=1"), (method: "GET", path: "/api/v1/removed/team"),
+        (method: "POST", path: "/api/v1/restores/team"), (method: "GET", path: "/api/v1/nothing"),
     ])
     func onlyTheSocketAdministers(method: String, path: String) async throws {
         try await withLiveServer { server in

@@ -1,6 +1,7 @@
 import Foundation
 import LarderCore
 import LarderHTTP
+import LarderRetention
 import LarderServer
 import LarderStore
 import LarderTestSupport
@@ -13,12 +14,16 @@ import Testing
     private static func sources(
         flags: [SettingName: String] = [:],
         environment: [String: String] = [:],
-        yaml: String? = nil
+        yaml: String? = nil,
+        files: [String: String] = [:]
     ) async throws -> SettingSources {
         guard let yaml else { return try SettingSources(flags: flags, environment: environment, file: nil) }
         return try await withTemporaryFolder { folder in
             let path = "\(folder)/larder.yaml"
             try yaml.write(toFile: path, atomically: false, encoding: .utf8)
+            for (name, text) in files {
+                try text.write(toFile: "\(folder)/\(name)", atomically: false, encoding: .utf8)
+            }
             return try SettingSources(flags: flags, environment: environment, file: path)
         }
     }
@@ -162,9 +167,9 @@ import Testing
             message.hasSuffix(
                 "known: data-dir, listen, max-size, min-free-disk, max-blob-size, inline-limit, hot-set-size, "
                     + "guaranteed-age, last-use-precision, create-on-write, scrub-period, upload-lifetime, "
-                    + "unreferenced-age, allow-anonymous, host, "
+                    + "unreferenced-age, undo-time, cache-undo-time, prune-schedule, allow-anonymous, host, "
                     + "max-connections, head-timeout, idle-timeout, stall-timeout, shutdown-grace, log-level, "
-                    + "log-format, access-log, repositories"
+                    + "log-format, access-log, repositories, default-policies"
             )
         )
     }
@@ -191,6 +196,17 @@ import Testing
             yaml: "repositories:\n  main: {size: 5GiB}\n",
             message: "main: unknown setting `size`; known: kind, quota, quota-entries, validate"
         ),
+        (yaml: "repositories:\n  main: {undo-time: long}\n", message: "main: undo-time is a duration such as 48h"),
+        (yaml: "repositories:\n  main: {prune-schedule: on}\n", message: "main: prune-schedule is a cron expression"),
+        (
+            yaml: "repositories:\n  main: {prune-schedule: 60 * * * *}\n",
+            message: "or off (schedule: Minute \"60\" is out of range: 0 to 59.)"
+        ),
+        (yaml: "repositories:\n  main: {policy: none.json}\n", message: "main: policy: can't read"),
+        (yaml: "repositories:\n  main: {policy: [a]}\n", message: "main: policy: expected the path of a file"),
+        (yaml: "default-policies: keep.json\n", message: "`default-policies` needs lines such as `registry: FILE`"),
+        (yaml: "default-policies: {shelf: a}\n", message: "default-policies: shelf: not a kind of repository"),
+        (yaml: "default-policies: {cache: none.json}\n", message: "default-policies: cache: can't read"),
     ])
     func wrongFileIsAnErrorThatSaysWhere(yaml: String, message: String) async throws {
         let found = try await Self.message { _ = try await Self.sources(yaml: yaml) }
@@ -228,6 +244,42 @@ import Testing
         #expect(repositories[2].settings == RepositorySettings())
     }
 
+    private static let policy = """
+        {"rules": [{"rulePriority": 1, "selection": {"tagStatus": "tagged", "tagPatternList": ["v*"],
+        "countType": "imageCountMoreThan", "countNumber": 10}, "action": {"type": "expire"}}]}
+        """
+
+    @Test func retentionIsDeclaredInTheFile() async throws {
+        let sources = try await Self.sources(
+            yaml: """
+                default-policies:
+                  registry: keep.json
+                repositories:
+                  images: {kind: registry, policy: keep.json, undo-time: 2d, prune-schedule: off}
+                  others: {kind: registry, undo-time: 0, prune-schedule: "*/5 * * * *"}
+                """,
+            files: ["keep.json": Self.policy]
+        )
+        #expect(sources.defaultPolicies == [.registry: Self.policy])
+        let repositories = sources.repositories
+        try #require(repositories.map(\.name.text) == ["images", "others"])
+        #expect(repositories.map(\.policy) == [Self.policy, nil])
+        #expect(repositories.map(\.settings.undoTime) == [.seconds(172_800), .zero])
+        #expect(repositories.map(\.settings.pruneSchedule) == ["off", "*/5 * * * *"])
+    }
+
+    @Test(arguments: [
+        (yaml: "default-policies: {cache: keep.json}\n", place: "larder.yaml: default-policies: cache: "),
+        (yaml: "repositories:\n  main: {policy: keep.json}\n", place: "larder.yaml: repositories: main: policy: "),
+    ])
+    func aDeclaredPolicyMustFitItsKind(yaml: String, place: String) async throws {
+        let message = try await Self.message {
+            _ = try await Self.sources(yaml: yaml, files: ["keep.json": Self.policy])
+        }
+        #expect(message.contains(place))
+        #expect(message.hasSuffix("/keep.json: policy: rule 1 can never match: there are no tags in a cache"))
+    }
+
     @Test func declaredRepositoriesReachTheServer() async throws {
         let settings = try await Self.settings(yaml: "repositories: {main: {quota: 1GiB}}\n")
         #expect(settings.repositories.map(\.name.text) == ["main"])
@@ -254,6 +306,10 @@ import Testing
         #expect(settings.store.lastUsePrecision == .seconds(3600))
         #expect(settings.store.createsOnWrite)
         #expect(settings.store.scrubPeriod == .seconds(1_209_600))
+        #expect(settings.store.undoTime == .seconds(86_400))
+        #expect(settings.store.cacheUndoTime == .zero)
+        #expect(settings.store.pruneSchedule?.text == "0 3 * * *")
+        #expect(settings.defaultPolicies.isEmpty)
         #expect(settings.http.connectionCountMax == 4096)
         #expect(settings.http.headTimeout == .seconds(30))
         #expect(settings.http.idleTimeout == .seconds(120))
@@ -265,7 +321,8 @@ import Testing
         let settings = try await Self.settings(flags: [
             .dataDir: "/srv/larder", .listen: "127.0.0.1:0", .maxSize: "20GiB", .minFreeDisk: "2GiB",
             .maxBlobSize: "3GiB", .inlineLimit: "4KiB", .hotSetSize: "5MiB", .guaranteedAge: "6h",
-            .lastUsePrecision: "7m", .createOnWrite: "false", .scrubPeriod: "8d", .allowAnonymous: "read",
+            .lastUsePrecision: "7m", .createOnWrite: "false", .scrubPeriod: "8d", .undoTime: "14d",
+            .cacheUndoTime: "15h", .pruneSchedule: "16 4 * * *", .allowAnonymous: "read",
             .host: "cache.lan, build.lan,", .maxConnections: "9", .headTimeout: "10s", .idleTimeout: "11s",
             .stallTimeout: "12s", .shutdownGrace: "13s", .logLevel: "debug", .logFormat: "json", .accessLog: "true",
         ])
@@ -280,6 +337,9 @@ import Testing
         #expect(settings.store.lastUsePrecision == .seconds(420))
         #expect(!settings.store.createsOnWrite)
         #expect(settings.store.scrubPeriod == .seconds(691_200))
+        #expect(settings.store.undoTime == .seconds(1_209_600))
+        #expect(settings.store.cacheUndoTime == .seconds(54_000))
+        #expect(settings.store.pruneSchedule?.text == "16 4 * * *")
         #expect(settings.anonymousAccess == .read)
         #expect(settings.hosts == ["cache.lan", "build.lan"])
         #expect(settings.http.connectionCountMax == 9)
@@ -318,6 +378,17 @@ import Testing
         (.scrubPeriod, "never", "a duration such as 3h, 15m or 30s"),
         (.uploadLifetime, "a day", "a duration such as 3h, 15m or 30s"),
         (.unreferencedAge, "-1h", "a duration such as 3h, 15m or 30s"),
+        (.undoTime, "long", "a duration such as 24h or 7d, or 0 for none"),
+        (.undoTime, "-1h", "a duration such as 24h or 7d, or 0 for none"),
+        (.cacheUndoTime, "1.5h", "a duration such as 24h or 7d, or 0 for none"),
+        (
+            .pruneSchedule, "60 * * * *",
+            "a cron expression such as 0 3 * * *, or off (schedule: Minute \"60\" is out of range: 0 to 59.)"
+        ),
+        (
+            .pruneSchedule, "CRON_TZ=Nowhere/Land 0 3 * * *",
+            "a cron expression such as 0 3 * * *, or off (schedule: this machine knows no time zone Nowhere/Land)"
+        ),
         (.allowAnonymous, "true", "read or write"),
         (.allowAnonymous, "", "read or write"),
         (.maxConnections, "0", "a whole number from 1"),
@@ -375,6 +446,17 @@ import Testing
     @Test(arguments: ["0", "0s", "0d"])
     func scrubOfNoPeriodIsOff(text: String) async throws {
         #expect(try await Self.settings(flags: [.scrubPeriod: text]).store.scrubPeriod == nil)
+    }
+
+    @Test(
+        arguments: [
+            (yaml: "prune-schedule: off\n", schedule: nil), (yaml: "prune-schedule: 'off'\n", schedule: nil),
+            (yaml: "prune-schedule: '@weekly'\n", schedule: "@weekly"),
+            (yaml: "prune-schedule: CRON_TZ=Europe/Vienna 0 4 * * *\n", schedule: "CRON_TZ=Europe/Vienna 0 4 * * *"),
+        ] as [(yaml: String, schedule: String?)]
+    )
+    func policiesAreAppliedByScheduleOrNot(yaml: String, schedule: String?) async throws {
+        #expect(try await Self.settings(yaml: yaml).store.pruneSchedule?.text == schedule)
     }
 
     // MARK: Addresses

@@ -194,7 +194,7 @@ struct CommitterTests {
         try await withStore { harness in
             try await harness.putBlob(content(1, 10))
             let repository = try harness.repository()
-            let clock = harness.store.useClock
+            let clock = harness.store.useClock(in: .cache)
             let blob = UploadedBlob(
                 digest: IncrementalHasher.digest(of: content(2, 20)),
                 size: 20,
@@ -289,7 +289,7 @@ struct CommitterTests {
                     size: 1,
                     content: .inline(bytes)
                 )
-                let (key, clock) = (try harness.key("key"), harness.store.useClock)
+                let (key, clock) = (try harness.key("key"), harness.store.useClock(in: .cache))
                 let isForgotten = await withCheckedContinuation { continuation in
                     let isQueued = harness.store.committer.submit(
                         { _ = try $0.putEntry(key, value: blob, references: .none, in: id, clock: clock) },
@@ -361,6 +361,8 @@ struct CommitterTests {
                 log.add("sync")
             }
             try await committer.running {
+                // Whatever fails: the committer ends only when nothing waits.
+                defer { for _ in 0..<10 { gate.open() } }
                 for text in ["a", "b", "c"] {
                     let isQueued = committer.submit(
                         { try create(text, in: $0) },

@@ -6,11 +6,12 @@ import NIOCore
 
 @testable import LarderStore
 
-/// A small inline limit, so that both kinds of blobs are short; a grace of an hour.
+/// A small inline limit, so that both kinds of blobs are short; a grace of an hour, also when space runs out.
 var registryConfiguration: StoreConfiguration {
     var configuration = StoreConfiguration.testing
     configuration.inlineLimit = ByteCount(1024)
     configuration.unreferencedAge = .seconds(3600)
+    configuration.guaranteedAge = .seconds(3600)
     return configuration
 }
 

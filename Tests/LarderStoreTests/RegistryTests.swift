@@ -14,7 +14,7 @@ extension StoreHarness {
     /// Stores small blobs in one transaction; returns their bytes.
     fileprivate func plantBlobs(_ numbers: Range<Int>, in repository: Repository) async throws -> [[UInt8]] {
         let blobs = numbers.map { content($0, 20) }
-        let clock = store.useClock
+        let clock = store.useClock(in: .registry)
         try await store.committer.commit { transaction in
             for bytes in blobs {
                 let blob = UploadedBlob(digest: IncrementalHasher.digest(of: bytes), size: 20, content: .inline(bytes))
@@ -531,7 +531,7 @@ struct RegistryTests {
                     digest: large.digest,
                     isSparse: false
                 )
-                let clock = harness.store.useClock
+                let clock = harness.store.useClock(in: .registry)
                 try await harness.store.committer.commit { transaction in
                     let entry = try transaction.beginManifest(new, in: repository.id, clock: clock).entry
                     try transaction.addManifestReferences(

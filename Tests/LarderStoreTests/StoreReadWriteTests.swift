@@ -481,7 +481,7 @@ struct StoreReadWriteTests {
                 kind: .cache,
                 settings: RepositorySettings()
             )
-            let clock = harness.store.useClock
+            let clock = harness.store.useClock(in: .cache)
             let digests = try await harness.store.committer.commit { transaction in
                 try (0..<count).map { number in
                     let bytes = content(number, 20)

@@ -16,7 +16,7 @@ private var configuration: StoreConfiguration {
 extension StoreHarness {
     /// Stores blobs of 20 bytes in one transaction; returns their digests.
     fileprivate func plant(_ count: Int, in repository: Repository, isExplicit: Bool) async throws -> [Digest] {
-        let clock = store.useClock
+        let clock = store.useClock(in: .cache)
         return try await store.committer.commit { transaction in
             try (0..<count).map { number in
                 let bytes = content(number, 20)

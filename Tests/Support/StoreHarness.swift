@@ -85,7 +85,7 @@ package struct StoreHarness: Sendable {
 }
 
 extension StoreConfiguration {
-    /// Nothing is protected by age, every use is written, no scrub, 1 GiB.
+    /// Nothing is protected by age, what is removed goes for good, every use is written, no scrub, no schedule, 1 GiB.
     package static var testing: StoreConfiguration {
         var configuration = StoreConfiguration()
         configuration.sizeLimit = .bytes(.gibibytes(1))
@@ -93,6 +93,9 @@ extension StoreConfiguration {
         configuration.guaranteedAge = .zero
         configuration.lastUsePrecision = .zero
         configuration.scrubPeriod = nil
+        configuration.undoTime = .zero
+        configuration.pruneSchedule = nil
+        configuration.retentionPeriod = nil
         configuration.fileThreadCount = 4
         return configuration
     }

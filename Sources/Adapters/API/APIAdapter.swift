@@ -20,17 +20,20 @@ package struct APIAdapter: HTTPAdapter {
         package let hitRates: @Sendable () -> [(tool: String, repository: String, hits: Int64, misses: Int64)]
         package let version: String
         package let uptime: @Sendable () -> Duration
+        package let now: TimeSource
 
         package init(
             metricsText: @escaping @Sendable () async -> String,
             hitRates: @escaping @Sendable () -> [(tool: String, repository: String, hits: Int64, misses: Int64)],
             version: String,
-            uptime: @escaping @Sendable () -> Duration
+            uptime: @escaping @Sendable () -> Duration,
+            now: @escaping TimeSource
         ) {
             self.metricsText = metricsText
             self.hitRates = hitRates
             self.version = version
             self.uptime = uptime
+            self.now = now
         }
     }
 
@@ -50,7 +53,7 @@ package struct APIAdapter: HTTPAdapter {
             guard line.segments.count >= 3, line.segments[1] == "v1" else {
                 return HTTPRoute(.refuse(Self.failure(404, "no such path; the API is /api/v1")))
             }
-            return HTTPRoute(.custom(bodyLimit: .kibibytes(64)))
+            return HTTPRoute(.custom(bodyLimit: APICall.bodyLimit))
         default:
             return nil
         }
@@ -89,27 +92,68 @@ package struct APIAdapter: HTTPAdapter {
 
     private func respondToAPI(_ line: RequestLine, _ request: Request, _ context: HTTPContext) async throws -> Response
     {
-        let path = line.segments.dropFirst(2)
-        let isForAdministrator = !(line.method.isRead && path.first == "status")
-        if isForAdministrator && !context.isLocalAdministrator {
+        let match = APIOperation.match(line.method, line.segments.dropFirst(2))
+        let isOpen = if case .operation(let operation, _) = match { operation.isOpen } else { false }
+        guard isOpen || context.isLocalAdministrator else {
             return Self.failure(
                 403,
                 "only the user who runs the server may do this, with the larder command on the server's machine"
             ).response
         }
-        switch path.first {
-        case "status" where path.count == 1 && line.method.isRead:
-            return try Self.json(try await status(context.store))
-        case "repositories":
-            return try await respondToRepositories(Array(path.dropFirst()), line, request, context)
-        case "check" where path.count == 1 && line.method == .post:
-            return check(context.store, isRepairing: line.query == "repair=true")
-        case "compact" where path.count == 1 && line.method == .post:
-            let (before, after) = try await context.store.compact()
-            return try Self.json(CompactMessage(bytesBefore: before.bytes, bytesAfter: after.bytes))
-        default:
-            return Self.failure(404, "no such path or method").response
+        switch match {
+        case .operation(let operation, let argument):
+            let call = APICall(
+                operation: operation,
+                argument: argument,
+                query: QueryParameters(line.query),
+                request: request,
+                context: context
+            )
+            return try await respond(to: call)
+        case .otherMethods(let methods):
+            let allowed = methods.map(\.rawValue).joined(separator: ", ")
+            var answer = Self.failure(405, "method not allowed here; allowed: \(allowed)")
+            answer.headers.append(("Allow", allowed))
+            return answer.response
+        case .nothing:
+            return Self.failure(404, "no such path").response
         }
+    }
+
+    private func respond(to call: APICall) async throws -> Response {
+        switch call.operation {
+        case .getStatus: try Self.json(try await status(call.store))
+        case .getOpenAPI:
+            HTTPAnswer(200, OpenAPIDocument.text, headers: [("Content-Type", "application/json")]).response
+        case .check: check(call.store, isRepairing: try call.flag("repair"))
+        case .compact: try await compact(call)
+        case .listRepositories: try listRepositories(call)
+        case .getRepository: try getRepository(call)
+        case .createRepository: try await createRepository(call)
+        case .changeRepository: try await changeRepository(call)
+        case .removeRepository: try await removeRepository(call)
+        case .flushRepository: try await flushRepository(call)
+        case .getPolicy: try await getPolicy(call)
+        case .setPolicy: try await setPolicy(call)
+        case .removePolicy: try await removePolicy(call)
+        case .listDefaultPolicies: try listDefaultPolicies(call)
+        case .setDefaultPolicy: try await setDefaultPolicy(call)
+        case .removeDefaultPolicy: try await removeDefaultPolicy(call)
+        case .previewPolicy: try await previewPolicy(call)
+        case .prune: try await prune(call)
+        case .listRuns: try await listRuns(call)
+        case .getRun: try await getRun(call)
+        case .listPins: try await listPins(call)
+        case .pin: try await pin(call)
+        case .unpin: try await unpin(call)
+        case .listRemoved: try await listRemoved(call)
+        case .restore: try await restore(call)
+        }
+    }
+
+    private func compact(_ call: APICall) async throws -> Response {
+        let (before, after) = try await call.store.compact()
+        return try Self.json(CompactMessage(bytesBefore: before.bytes, bytesAfter: after.bytes))
     }
 
     private func status(_ store: Store) async throws -> StatusMessage {
@@ -135,7 +179,7 @@ package struct APIAdapter: HTTPAdapter {
             oldestKeptAgeSeconds: status.oldestKeptAge?.seconds,
             queueLength: status.queueLength,
             walBytes: status.walBytes,
-            repositories: status.repositories.map(RepositoryMessage.init),
+            repositories: Self.messages(of: status.repositories, in: store),
             reads: sources.hitRates().map {
                 .init(tool: $0.tool, repository: $0.repository, hits: $0.hits, misses: $0.misses)
             }
@@ -188,7 +232,8 @@ package struct APIAdapter: HTTPAdapter {
         return HTTPAnswer(status, text, headers: [("Content-Type", "application/json")]).response
     }
 
-    private static func line(_ value: CheckLine) throws -> ByteBuffer {
+    /// A line of JSON, for answers that come line by line.
+    static func line(_ value: some Encodable) throws -> ByteBuffer {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         var bytes = ByteBuffer(bytes: try encoder.encode(value))

@@ -106,6 +106,12 @@ package struct RepositoryMessage: Codable, Sendable {
     package var tagsAreImmutable: Bool
     /// Patterns of tags that move nevertheless.
     package var mutableTags: [String]
+    /// For so long what was removed can be brought back; nil: as the server has it.
+    package var undoTimeSeconds: Int64?
+    /// A cron expression, or `off`; nil: as the server has it.
+    package var pruneSchedule: String?
+    /// Whether a policy holds, its own or the default of its kind.
+    package var hasPolicy: Bool
 
     package init(
         name: String,
@@ -118,7 +124,10 @@ package struct RepositoryMessage: Codable, Sendable {
         validatesContent: Bool,
         allowsSparse: Bool,
         tagsAreImmutable: Bool,
-        mutableTags: [String]
+        mutableTags: [String],
+        undoTimeSeconds: Int64?,
+        pruneSchedule: String?,
+        hasPolicy: Bool
     ) {
         self.name = name
         self.kind = kind
@@ -131,10 +140,14 @@ package struct RepositoryMessage: Codable, Sendable {
         self.allowsSparse = allowsSparse
         self.tagsAreImmutable = tagsAreImmutable
         self.mutableTags = mutableTags
+        self.undoTimeSeconds = undoTimeSeconds
+        self.pruneSchedule = pruneSchedule
+        self.hasPolicy = hasPolicy
     }
 }
 
-/// The body of PUT (create) and PATCH (change): absent fields stay as they are; a quota of -1 takes the quota away.
+/// The body of PUT (create) and PATCH (change): absent fields stay as they are; a quota or an undo time of -1 and an empty
+/// schedule take away what the repository has of its own.
 package struct RepositoryChangeMessage: Codable, Sendable {
     package var kind: String?
     package var quotaBytes: Int64?
@@ -143,6 +156,8 @@ package struct RepositoryChangeMessage: Codable, Sendable {
     package var allowsSparse: Bool?
     package var tagsAreImmutable: Bool?
     package var mutableTags: [String]?
+    package var undoTimeSeconds: Int64?
+    package var pruneSchedule: String?
 
     package init(
         kind: String? = nil,
@@ -151,7 +166,9 @@ package struct RepositoryChangeMessage: Codable, Sendable {
         validatesContent: Bool? = nil,
         allowsSparse: Bool? = nil,
         tagsAreImmutable: Bool? = nil,
-        mutableTags: [String]? = nil
+        mutableTags: [String]? = nil,
+        undoTimeSeconds: Int64? = nil,
+        pruneSchedule: String? = nil
     ) {
         self.kind = kind
         self.quotaBytes = quotaBytes
@@ -160,6 +177,8 @@ package struct RepositoryChangeMessage: Codable, Sendable {
         self.allowsSparse = allowsSparse
         self.tagsAreImmutable = tagsAreImmutable
         self.mutableTags = mutableTags
+        self.undoTimeSeconds = undoTimeSeconds
+        self.pruneSchedule = pruneSchedule
     }
 }
 

@@ -1,0 +1,104 @@
+import Foundation
+import HummingbirdCore
+import LarderCore
+import LarderHTTP
+import LarderStore
+import NIOCore
+
+/// A request of `/api/v1`, taken apart.
+struct APICall {
+    /// Bodies are settings and policies.
+    static let bodyLimit = ByteCount.kibibytes(64)
+
+    let operation: APIOperation
+    /// What stands for the braces in the operation's path; empty when there are none.
+    let argument: String
+    let query: QueryParameters
+    let request: Request
+    let context: HTTPContext
+
+    var store: Store { context.store }
+
+    /// The repository that the path names.
+    var name: RepositoryName {
+        get throws(StoreError) { try Self.name(argument) }
+    }
+
+    /// The kind of repository that the path names.
+    var kind: RepositoryKind {
+        get throws(StoreError) { try Self.kind(argument) }
+    }
+
+    static func name(_ text: String) throws(StoreError) -> RepositoryName {
+        guard let name = RepositoryName(text) else {
+            throw .malformed("repository name: lowercase letters and digits, joined by . _ - and separated by /")
+        }
+        return name
+    }
+
+    static func kind(_ text: String) throws(StoreError) -> RepositoryKind {
+        guard let kind = RepositoryKind(rawValue: text) else {
+            throw .malformed("kind: one of cache, registry, bucket")
+        }
+        return kind
+    }
+
+    /// A whole number of the query; nil when it is not there.
+    ///
+    /// - Throws: `malformed` outside the range.
+    func number(_ parameter: String, in range: ClosedRange<Int64>) throws(StoreError) -> Int64? {
+        guard let text = query[parameter] else { return nil }
+        guard let number = Int64(text), range.contains(number) else {
+            let bound = range.upperBound == .max ? "" : " to \(range.upperBound)"
+            throw .malformed("\(parameter): a whole number from \(range.lowerBound)\(bound)")
+        }
+        return number
+    }
+
+    /// `true` or `false` in the query; false when it is not there.
+    ///
+    /// - Throws: `malformed` for anything else, which may have been meant as either.
+    func flag(_ parameter: String) throws(StoreError) -> Bool {
+        guard let text = query[parameter] else { return false }
+        guard let flag = Bool(text) else { throw .malformed("\(parameter): true or false") }
+        return flag
+    }
+
+    /// The body as it came.
+    ///
+    /// - Throws: `tooLarge`.
+    func body() async throws -> ByteBuffer {
+        do {
+            return try await request.body.collect(upTo: Int(Self.bodyLimit.bytes))
+        } catch is NIOTooManyBytesError {
+            throw StoreError.tooLarge(limit: Self.bodyLimit)
+        }
+    }
+
+    /// The body as text; empty when there is none.
+    ///
+    /// - Throws: `malformed` for what is not UTF-8.
+    func text() async throws -> String {
+        guard let text = String(validating: try await body().readableBytesView, as: UTF8.self) else {
+            throw StoreError.malformed("body: not UTF-8")
+        }
+        return text
+    }
+
+    /// The body as JSON.
+    ///
+    /// `wanted`: What it has to be, for people.
+    ///
+    /// `empty`: What no body stands for; nil: there has to be one.
+    ///
+    /// - Throws: `malformed`.
+    func message<Message: Decodable>(_ wanted: String, ifEmpty empty: Message? = nil) async throws -> Message {
+        let body = try await body()
+        if body.readableBytes == 0, let empty { return empty }
+        do {
+            return try JSONDecoder().decode(Message.self, from: Data(body.readableBytesView))
+        } catch {
+            throw StoreError.malformed("body: not the JSON of \(wanted)")
+        }
+    }
+}
