@@ -100,7 +100,7 @@ let package = Package(
             exclude: ["action_result.proto"],
         ),
         .target(name: "APIMessages", path: "Sources/Adapters/APIMessages"),
-        adapter("API", also: ["APIMessages", "LarderMetadata", "LarderRetention"]),
+        adapter("API", also: ["APIMessages"]),
         adapter("BazelHTTP", also: ["BazelHTTPMessages", protobuf]),
         adapter("Ccache"),
         adapter("Gradle"),

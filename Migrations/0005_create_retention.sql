@@ -21,6 +21,8 @@ CREATE TABLE default_policy (
 ALTER TABLE entry ADD COLUMN untagged_at INTEGER;
 -- When a rule moved it to the archive; a later use brings it back.
 ALTER TABLE entry ADD COLUMN archived_at INTEGER;
+-- The first use after that.
+ALTER TABLE entry ADD COLUMN restored_at INTEGER;
 
 -- Entries that were removed and can be brought back (entry.hidden_at is set).
 CREATE TABLE hidden (
@@ -34,7 +36,8 @@ CREATE TABLE hidden (
 ) STRICT;
 
 CREATE INDEX hidden_undo ON hidden (undo_until);
-CREATE INDEX hidden_repository ON hidden (repository_id, undo_until);
+CREATE INDEX hidden_repository ON hidden (repository_id, entry_id);
+CREATE INDEX hidden_by_run ON hidden (repository_id, undo_until) WHERE run_id IS NOT NULL;
 CREATE INDEX hidden_root ON hidden (root_id);
 
 -- Tags that were removed and can be brought back, of entries that are hidden or not.
@@ -63,6 +66,8 @@ CREATE TABLE pin (
     pinned_until INTEGER,
     PRIMARY KEY (repository_id, item, name)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX pin_until ON pin (pinned_until) WHERE pinned_until IS NOT NULL;
 
 -- Annotations of manifests and labels of their configurations.
 CREATE TABLE label (

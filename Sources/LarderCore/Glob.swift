@@ -39,7 +39,8 @@ package struct Glob: Hashable, Sendable, CustomStringConvertible {
         text.utf8.withContiguousStorageIfAvailable(describes) ?? Array(text.utf8).withUnsafeBufferPointer(describes)
     }
 
-    private func describes(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+    /// The same for the bytes of a text.
+    package func describes(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
         guard bytes.count >= prefix.count + suffix.count, Self.bytes(bytes, at: 0, are: prefix) else { return false }
         guard starCount > 0 else { return bytes.count == prefix.count }
         let end = bytes.count - suffix.count

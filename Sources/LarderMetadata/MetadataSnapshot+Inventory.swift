@@ -11,6 +11,7 @@ package struct InventoryRow: Sendable {
     package let lastUsed: Timestamp
     package let untaggedAt: Timestamp?
     package let archivedAt: Timestamp?
+    package let restoredAt: Timestamp?
     /// The blob of its value.
     package let blobID: Int64
     package let size: Int64
@@ -44,7 +45,7 @@ extension MetadataSnapshot {
         try db.all(
             """
             SELECT e.id, e.key, e.scope, e.writer, e.pushed_at, e.last_used, e.untagged_at, e.archived_at, e.blob_id,
-                coalesce(b.size, 0)
+                coalesce(b.size, 0), e.restored_at
             FROM entry e LEFT JOIN blob b ON b.id = e.blob_id
             WHERE e.repository_id = ?1 AND (e.scope, e.key) > (?2, ?3) AND e.is_dead = 0 AND e.hidden_at IS NULL
                 AND e.scope <> '#pending'
@@ -64,6 +65,7 @@ extension MetadataSnapshot {
                 lastUsed: Timestamp(milliseconds: row.integer(5)),
                 untaggedAt: row.optionalInteger(6).map { Timestamp(milliseconds: $0) },
                 archivedAt: row.optionalInteger(7).map { Timestamp(milliseconds: $0) },
+                restoredAt: row.optionalInteger(10).map { Timestamp(milliseconds: $0) },
                 blobID: row.integer(8),
                 size: row.integer(9)
             )

@@ -223,7 +223,7 @@ extension MetadataTransaction {
     }
 
     /// Whether an entry is a manifest, or was to become one.
-    private func isManifest(_ id: Int64) throws -> Bool {
+    func isManifest(_ id: Int64) throws -> Bool {
         try db.first(
             """
             SELECT 1 FROM manifest WHERE entry_id = ?1
@@ -240,14 +240,14 @@ extension MetadataTransaction {
         }
     }
 
-    /// Until when links that are free may have been asked for to go at once; nil where they stay.
-    private func untouchedSince(_ pushedAt: Timestamp, _ repository: RepositoryID) throws -> Timestamp? {
+    /// Until when links that are free may have been asked for to go at once; nil where they wait for the sweeper.
+    private func untouchedSince(_ repository: RepositoryID) throws -> Timestamp? {
         // What a sparse manifest names may come later and is known to nobody until then.
         let hasBeenSparse = try db.first(
             "SELECT has_been_sparse FROM repository WHERE id = ?",
             .integer(repository)
         ) { $0.flag(0) }
-        return hasBeenSparse == false ? max(pushedAt, unusedSince ?? pushedAt) : nil
+        return hasBeenSparse == false ? unusedSince : nil
     }
 
     /// Releases references and, with the last, the entry's value and row.
@@ -255,12 +255,12 @@ extension MetadataTransaction {
     /// Returns the number of references released.
     private func removeReferences(of id: Int64, atMost limit: Int) throws -> Int {
         let entry = try db.first(
-            "SELECT repository_id, blob_id, last_used, pushed_at, hidden_at IS NOT NULL FROM entry WHERE id = ?",
+            "SELECT repository_id, blob_id, last_used, hidden_at IS NOT NULL FROM entry WHERE id = ?",
             .integer(id)
         ) {
             (
                 repository: $0.integer(0), blobID: $0.integer(1), lastUsed: Timestamp(milliseconds: $0.integer(2)),
-                pushedAt: Timestamp(milliseconds: $0.integer(3)), isHidden: $0.flag(4)
+                isHidden: $0.flag(3)
             )
         }
         guard let entry else { return 0 }
@@ -270,10 +270,10 @@ extension MetadataTransaction {
             .integer(Int64(min(limit, 1 << 30)))
         ) { $0.integer(0) }
         let isManifest = try isManifest(id)
-        // What nobody has asked for since the manifest came was asked for by its own push, which is over (D2).
+        // D2: what nobody has asked for within the grace goes with it.
         let untouchedSince =
             isManifest && entry.isHidden && !keepsLooseLinks
-            ? try untouchedSince(entry.pushedAt, entry.repository) : nil
+            ? try untouchedSince(entry.repository) : nil
         for blobID in blobs {
             try db.run(
                 "DELETE FROM reference WHERE entry_id = ? AND blob_id = ?",

@@ -197,15 +197,10 @@ extension MetadataTransaction {
 
     /// Ends the undo of entries that `MetadataSnapshot.endedUndos` or `removableUndos` returned: they go for good.
     ///
-    /// `unusedSince`: Of what only they referred to, this goes with them if it was not used since; the rest waits (D2).
+    /// Of what only they referred to, that goes with them which was not used since `unusedSince`; the rest waits.
     ///
     /// - Returns: Entries that went, and bytes that this freed in the store.
-    package func endUndo(
-        of entries: some Sequence<Int64>,
-        unusedSince: Timestamp? = nil
-    ) throws -> (count: Int, freedBytes: Int64) {
-        self.unusedSince = unusedSince
-        defer { self.unusedSince = nil }
+    package func endUndo(of entries: some Sequence<Int64>) throws -> (count: Int, freedBytes: Int64) {
         let start = effects.usedBytes
         var count = 0
         for entry in entries { count += try endUndo(of: entry) }
@@ -286,7 +281,8 @@ extension MetadataSnapshot {
         // An index comes before what it refers to, so that no undo brings back half of an image.
         try db.all(
             """
-            SELECT h.entry_id, h.repository_id FROM hidden h WHERE h.run_id IS NOT NULL AND (?1 IS NULL OR h.repository_id = ?1)
+            SELECT h.entry_id, h.repository_id FROM hidden h
+            WHERE h.run_id IS NOT NULL AND \(repository == nil ? "?1 IS NULL" : "h.repository_id = ?1")
                 AND NOT EXISTS (
                     SELECT 1 FROM entry e
                     JOIN manifest_child c ON c.repository_id = e.repository_id AND c.blob_id = e.blob_id

@@ -15,7 +15,10 @@ extension MetadataTransaction {
             switch row {
             case .entry(let id):
                 try db.run(
-                    "UPDATE entry SET last_used = max(last_used, ?) WHERE id = ?",
+                    """
+                    UPDATE entry SET last_used = max(last_used, ?1), restored_at = CASE
+                        WHEN restored_at IS NULL AND archived_at < ?1 THEN ?1 ELSE restored_at END WHERE id = ?2
+                    """,
                     .integer(time.milliseconds),
                     .integer(id)
                 )

@@ -59,6 +59,15 @@ extension MetadataTransaction {
     /// Manifests that are hidden don't count: they can't be brought back after this.
     package func deleteBlob(_ digest: Digest, in repository: RepositoryID) throws -> RegistryRemoval {
         guard let row = try db.linkedContent(digest, in: repository) else { return .missing }
+        let count = try db.first(
+            "SELECT entry_count FROM link WHERE repository_id = ? AND blob_id = ?",
+            .integer(repository),
+            .integer(row.id)
+        ) { $0.integer(0) }
+        if count == 0 {
+            try dropLink(repository, blobID: row.id)
+            return .removed
+        }
         let hidden = try db.all(
             """
             SELECT h.entry_id FROM hidden h JOIN entry e ON e.id = h.entry_id
@@ -68,12 +77,7 @@ extension MetadataTransaction {
             .integer(repository),
             .integer(row.id)
         ) { $0.integer(0) }
-        let entryCount = try db.first(
-            "SELECT entry_count FROM link WHERE repository_id = ? AND blob_id = ?",
-            .integer(repository),
-            .integer(row.id)
-        ) { $0.integer(0) }
-        guard let entryCount, entryCount <= hidden.count else { return .inUse }
+        guard let count, count <= hidden.count else { return .inUse }
         if !hidden.isEmpty {
             guard hidden.count <= Self.hiddenPerBlobMax else { return .inUse }
             // Their other blobs are what a person may want to remove next.
@@ -94,7 +98,8 @@ extension MetadataTransaction {
 
     /// Whether a visible manifest, or one that is being pushed, refers to this one.
     func isReferredTo(_ entry: Int64) throws -> Bool {
-        try holderCount(of: entry, alsoHidden: false) > 0
+        // Entries of a cache share values without having anything to do with each other.
+        try isManifest(entry) && holderCount(of: entry, alsoHidden: false) > 0
     }
 
     /// Other manifests that refer to one: its bytes' link counts them, beside itself.
@@ -221,6 +226,15 @@ extension MetadataTransaction {
                 "SELECT last_used FROM entry WHERE id = ? AND is_dead = 0 AND hidden_at IS NULL",
                 .integer(entry)
             ) { Timestamp(milliseconds: $0.integer(0)) }
+            if let until = try removedTagsUntil(entry), try lastUsed != nil && isKeptByNothing(entry) {
+                // A tag of it can still be brought back.
+                try db.run(
+                    "UPDATE review SET due_at = ? WHERE entry_id = ?",
+                    .integer(until + 1),
+                    .integer(entry)
+                )
+                continue
+            }
             if let lastUsed, lastUsed > unusedSince, try isKeptByNothing(entry) {
                 try db.run(
                     "UPDATE review SET due_at = ? WHERE entry_id = ?",
@@ -236,6 +250,13 @@ extension MetadataTransaction {
             }
         }
         return result
+    }
+
+    /// Until when a tag of an entry can be brought back; nil: none can.
+    private func removedTagsUntil(_ entry: Int64) throws -> Int64? {
+        try db.first("SELECT max(undo_until) FROM removed_tag WHERE entry_id = ?", .integer(entry)) {
+            $0.optionalInteger(0)
+        } ?? nil
     }
 
     /// Removes a manifest that `settleReviews` returned in the same transaction.

@@ -231,7 +231,10 @@ extension MetadataTransaction {
             try db.run("UPDATE entry SET pushed_at = ? WHERE id = ?", .integer(clock.now.milliseconds), .integer(entry))
         }
         try db.run(
-            "UPDATE entry SET last_used = max(last_used, ?) WHERE id = ?",
+            """
+            UPDATE entry SET last_used = max(last_used, ?1), restored_at = CASE
+                WHEN restored_at IS NULL AND archived_at < ?1 THEN ?1 ELSE restored_at END WHERE id = ?2
+            """,
             .integer(clock.now.milliseconds),
             .integer(entry)
         )

@@ -1,35 +1,6 @@
 import GRDB
 package import LarderCore
 
-/// What is pinned: an entry by its key, or whatever a tag names.
-package enum PinnedItem: Hashable, Sendable {
-    case entry(EntryKey)
-    case tag(Tag)
-
-    fileprivate var kind: String {
-        switch self {
-        case .entry: "entry"
-        case .tag: "tag"
-        }
-    }
-
-    package var name: String {
-        switch self {
-        case .entry(let key): key.text
-        case .tag(let tag): tag.text
-        }
-    }
-}
-
-/// A protection that a person set.
-package struct Pin: Sendable {
-    package let item: PinnedItem
-    package let reason: String
-    package let pinnedAt: Timestamp
-    /// nil: for good.
-    package let pinnedUntil: Timestamp?
-}
-
 extension MetadataTransaction {
     /// Pins something that is there; a pin that it has is replaced.
     ///
@@ -41,12 +12,18 @@ extension MetadataTransaction {
         in repository: RepositoryID,
         now: Timestamp
     ) throws {
+        let isLiving = try db.first(
+            "SELECT 1 FROM repository WHERE id = ? AND is_deleted = 0",
+            .integer(repository)
+        ) { _ in true }
+        guard isLiving != nil else { throw StoreError.notFound("the repository is being removed") }
         let isThere =
             switch item {
             case .entry:
                 try db.first(
                     """
-                    SELECT 1 FROM entry WHERE repository_id = ? AND key = ? AND is_dead = 0 AND hidden_at IS NULL LIMIT 1
+                    SELECT 1 FROM entry
+                    WHERE repository_id = ? AND scope = '' AND key = ? AND is_dead = 0 AND hidden_at IS NULL
                     """,
                     .integer(repository),
                     .text(item.name)

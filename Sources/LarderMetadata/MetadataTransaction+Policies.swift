@@ -44,12 +44,10 @@ extension MetadataTransaction {
         guard try isUnchanged(entry, lastUsed: lastUsed, tags: tags, mayHaveLostTags: root != nil),
             try !isReferredTo(entry), try !isPinned(entry), claim.map({ $0(.entry(entry)) }) ?? true
         else { return false }
-        if root != nil {
-            // It goes because nothing keeps it, and so must be kept by nothing by now.
-            guard try !hasSubject(entry, isVisible: true), try !isVisibleCompanion(tags.map(\.name), entry) else {
-                return false
-            }
-        }
+        // What it is about may have come meanwhile.
+        guard try !hasSubject(entry, isVisible: true) else { return false }
+        // What goes with another one must be kept by nothing by now.
+        guard try root == nil || !isVisibleCompanion(tags.map(\.name), entry) else { return false }
         return try remove(entry, with: root, removal)
     }
 
@@ -61,7 +59,11 @@ extension MetadataTransaction {
         now: Timestamp
     ) throws -> Bool {
         guard try isUnchanged(entry, lastUsed: lastUsed, tags: tags), try !isPinned(entry) else { return false }
-        try db.run("UPDATE entry SET archived_at = ? WHERE id = ?", .integer(now.milliseconds), .integer(entry))
+        try db.run(
+            "UPDATE entry SET archived_at = ?, restored_at = NULL WHERE id = ?",
+            .integer(now.milliseconds),
+            .integer(entry)
+        )
         return true
     }
 

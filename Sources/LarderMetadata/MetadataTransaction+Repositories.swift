@@ -89,6 +89,11 @@ extension MetadataTransaction {
     ///
     /// - Returns: Whether more is left.
     package func flushRepository(_ id: RepositoryID, pushedUntil: Timestamp, atMost limit: Int) throws -> Bool {
+        try db.run(
+            "DELETE FROM pin WHERE repository_id = ?1 AND EXISTS "
+                + "(SELECT 1 FROM repository WHERE id = ?1 AND is_deleted = 1)",
+            .integer(id)
+        )
         // A manifest that was tagged since was pushed again; one that an index names goes after the index, if that goes.
         let entries = try db.all(
             """

@@ -1,31 +1,6 @@
 import GRDB
 package import LarderCore
 
-/// What was removed and can be brought back.
-package struct RemovedEntry: Sendable {
-    package let key: String
-    package let scope: String
-    /// The tags that it had.
-    package let tags: [String]
-    package let removedAt: Timestamp
-    package let undoUntil: Timestamp
-    /// nil: a person removed it.
-    package let run: Int64?
-    /// The key of the entry with which it went; nil: it went for itself.
-    package let root: String?
-    /// Whether only tags were removed, and the entry itself is there.
-    package let isVisible: Bool
-}
-
-/// What came back.
-package struct Restoration: Sendable {
-    /// Keys of entries.
-    package let keys: [String]
-    package let tags: [String]
-    /// Tags that name something else by now and were left there.
-    package let takenTags: [String]
-}
-
 extension MetadataTransaction {
     /// Brings back an entry by its key, with what went with it and the tags that it had.
     ///
@@ -43,13 +18,24 @@ extension MetadataTransaction {
     ) throws -> Restoration {
         let entry = try db.first(
             """
-            SELECT e.id, e.hidden_at FROM entry e JOIN hidden h ON h.entry_id = e.id AND h.undo_until > ?3
-            WHERE e.repository_id = ?1 AND e.key = ?2 AND e.is_dead = 0
+            SELECT e.id, e.hidden_at, r.key FROM entry e JOIN hidden h ON h.entry_id = e.id AND h.undo_until > ?3
+            LEFT JOIN entry r ON r.id = h.root_id AND r.id <> e.id AND r.hidden_at IS NOT NULL
+            WHERE e.repository_id = ?1 AND e.scope = '' AND e.key = ?2 AND e.is_dead = 0
             """,
             .integer(repository),
             .text(key.text),
             .integer(now.milliseconds)
-        ) { (id: $0.integer(0), hiddenAt: Timestamp(milliseconds: $0.integer(1))) }
+        ) {
+            (
+                id: $0.integer(0), hiddenAt: Timestamp(milliseconds: $0.integer(1)),
+                root: $0.isNull(2) ? nil : $0.text(2)
+            )
+        }
+        if let root = entry?.root, tags == nil {
+            throw StoreError.conditionFailed(
+                "it went with \(root): restore that, or give it a tag of its own with --tag"
+            )
+        }
         guard let entry else { throw StoreError.notFound("\(key) is not among what can be restored") }
         var wanted = try tags ?? removedTags(of: entry.id, at: entry.hiddenAt)
         if tags == nil, let askedFor, !wanted.contains(askedFor) { wanted.append(askedFor) }

@@ -1,73 +1,6 @@
 import GRDB
 package import LarderCore
 
-/// Why a run of retention was made.
-package enum RunReason: String, Sendable {
-    case schedule
-    case person
-    case pressure
-}
-
-/// What a run did.
-package struct RunCounts: Sendable, Equatable {
-    /// Entries that were looked at.
-    package var considered: Int64 = 0
-    package var removed: Int64 = 0
-    package var tags: Int64 = 0
-    package var archived: Int64 = 0
-    /// Changed since they were looked at.
-    package var skipped: Int64 = 0
-    /// Bytes that are free when the undo time is over.
-    package var plannedBytes: Int64 = 0
-
-    package init() {}
-}
-
-/// The record of a run.
-package struct RunRecord: Sendable {
-    package let id: Int64
-    package let repository: String
-    package let startedAt: Timestamp
-    /// nil: it goes on.
-    package let endedAt: Timestamp?
-    package let reason: RunReason
-    package let actor: String
-    package let policy: String
-    package let counts: RunCounts
-    /// Bytes that are free by now, of those planned.
-    package let freedBytes: Int64
-    package let note: String?
-}
-
-/// One thing that a run did.
-package struct RunDecision: Sendable {
-    /// What became of it.
-    package enum Outcome: String, Sendable {
-        case removed
-        case tagRemoved = "tag removed"
-        case archived
-        case changed
-    }
-
-    package let name: String
-    package let tags: [String]
-    package let outcome: Outcome
-    /// nil: it followed another one.
-    package let rule: Int?
-    package let explanation: String
-    /// Bytes that are free when it is gone for good.
-    package let bytes: Int64
-
-    package init(name: String, tags: [String], outcome: Outcome, rule: Int?, explanation: String, bytes: Int64) {
-        self.name = name
-        self.tags = tags
-        self.outcome = outcome
-        self.rule = rule
-        self.explanation = explanation
-        self.bytes = bytes
-    }
-}
-
 extension MetadataTransaction {
     /// Begins the record of a run.
     ///
@@ -210,7 +143,6 @@ extension MetadataTransaction {
             .integer(Int64(limit))
         )
         if db.changesCount < limit {
-            try db.run("UPDATE hidden SET run_id = -1 WHERE run_id = ?", .integer(old))
             try db.run("DELETE FROM run WHERE id = ?", .integer(old))
         }
         return true

@@ -11,8 +11,8 @@ package import LarderCore
 package final class MetadataTransaction {
     let db: Database
     package internal(set) var effects = MetadataEffects()
-    /// What removed manifests let go of, goes at once when it was not used since.
-    var unusedSince: Timestamp?
+    /// What removed manifests let go of, goes at once when it was not used since; nil: it waits for the sweeper (D2).
+    package var unusedSince: Timestamp?
     /// What removed manifests let go of, waits for the sweeper, even if it was not used since they came.
     var keepsLooseLinks = false
     /// Asked before a row goes because it was not used since (U1): false when a use of it is not written yet.

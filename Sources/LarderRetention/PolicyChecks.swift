@@ -78,11 +78,11 @@ struct PolicyChecks {
     /// Whether the first rule surely identifies everything that the second could act on.
     private func covers(_ first: RetentionRule, _ second: RetentionRule) -> Bool {
         let (a, b) = (first.selection, second.selection)
-        // A rule on tags claims tags, which are all that another rule on tags could take.
-        guard a.isArchived == b.isArchived, first.target == .entries || second.target == .tags else { return false }
+        // A rule on tags claims tags; one on images those of its images, but not those of what belongs to others.
+        guard a.isArchived == b.isArchived, first.target == second.target else { return false }
         guard first.grouping == nil || first.grouping == second.grouping else { return false }
         guard first.order != .version || second.order == .version else { return false }
-        if isSame(a, b) { return first.target == second.target }
+        if isSame(a, b) { return true }
         guard isExtended, a.included == nil, a.excluded == nil else { return false }
         switch a.tagStatus {
         case .any: return true
@@ -90,7 +90,7 @@ struct PolicyChecks {
         case .tagged:
             let isEveryTag =
                 a.tagPrefixes.isEmpty && !a.tagPatterns.isEmpty && a.tagPatterns.allSatisfy(\.matchesEverything)
-            return isEveryTag && (b.tagStatus == .tagged || second.target == .tags)
+            return isEveryTag && b.tagStatus == .tagged
         }
     }
 

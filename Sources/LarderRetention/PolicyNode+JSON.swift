@@ -48,23 +48,29 @@ extension PolicyNode {
     }
 }
 
-/// Where lines begin, for places of offsets.
-private struct LineTable {
+/// Where offsets are in a text; asked in ascending order, each costs what lies between.
+private final class LineTable {
     private let bytes: [UInt8]
-    private let starts: [Int]
+    private var offset = 0
+    private var line = 1
+    private var column = 1
 
     init(_ bytes: [UInt8]) {
         self.bytes = bytes
-        starts = [0] + bytes.indices.filter { bytes[$0] == UInt8(ascii: "\n") }.map { $0 + 1 }
     }
 
-    func place(of offset: Int) -> PolicyPlace {
-        var (low, high) = (0, starts.count)
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if starts[middle] <= offset { low = middle } else { high = middle }
+    func place(of target: Int) -> PolicyPlace {
+        if target < offset { (offset, line, column) = (0, 1, 1) }
+        while offset < min(target, bytes.count) {
+            if bytes[offset] == UInt8(ascii: "\n") {
+                line += 1
+                column = 1
+            } else if bytes[offset] & 0xc0 != 0x80 {
+                // Continuation bytes belong to the character before.
+                column += 1
+            }
+            offset += 1
         }
-        let before = bytes[starts[low]..<min(max(offset, starts[low]), bytes.count)]
-        return PolicyPlace(line: low + 1, column: String(decoding: before, as: UTF8.self).count + 1)
+        return PolicyPlace(line: line, column: column)
     }
 }

@@ -4,7 +4,7 @@ extension PolicyNode {
     private static let nestingMax = 16
 
     static func readYAML(_ text: String) throws(PolicyError) -> PolicyNode {
-        try checkNesting(text)
+        try checkStructure(text)
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -37,7 +37,7 @@ extension PolicyNode {
 
     /// The parser goes down with the text's nesting, and builds what aliases stand for, so both are bounded before: a
     /// policy needs seven levels and no alias.
-    private static func checkNesting(_ text: String) throws(PolicyError) {
+    private static func checkStructure(_ text: String) throws(PolicyError) {
         var scan = YAMLScan()
         for byte in text.utf8 {
             scan.take(byte)
@@ -111,6 +111,8 @@ extension PolicyNode {
 }
 
 /// What can be told of a YAML text byte by byte: how deep it goes, and whether it has anchors.
+///
+/// It takes no notice of texts that go over several lines; what it misses of the nesting then, the parser's own limit stops.
 private struct YAMLScan {
     private enum Quote {
         case none, single, double, comment
@@ -128,10 +130,20 @@ private struct YAMLScan {
     private var markerCount = 0
     private var flowDepth = 0
     private var last = UInt8(ascii: "\n")
+    /// The last one that is no space.
+    private var lastMark = UInt8(ascii: "\n")
+    /// Whether the last one may have begun an anchor.
+    private var isAnchor = false
 
     mutating func take(_ byte: UInt8) {
-        defer { last = byte }
-        if byte == UInt8(ascii: "\n") { beginLine() }
+        let isSpace = byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+        let isLineEnd = byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
+        // Wherever it stands: what a text in quotes is, is not sure here.
+        if isAnchor && !isSpace && !isLineEnd {
+            problem = "anchors and aliases are not used in policies; behind `&` put a space"
+        }
+        isAnchor = byte == UInt8(ascii: "&") && " \t\n\r[{,:".utf8.contains(last)
+        if isLineEnd { beginLine(byte) }
         switch quote {
         case .single: if byte == UInt8(ascii: "'") { quote = .none }
         case .double:
@@ -140,10 +152,15 @@ private struct YAMLScan {
         case .comment: break
         case .none: takeUnquoted(byte)
         }
+        last = byte
+        if !isSpace { lastMark = byte }
+        if indentation > Self.indentationMax || markerCount > Self.nestingMax || flowDepth > Self.nestingMax {
+            problem = "nested too deep"
+        }
     }
 
-    private mutating func beginLine() {
-        line += 1
+    private mutating func beginLine(_ byte: UInt8) {
+        if byte == UInt8(ascii: "\n") { line += 1 }
         isAtLineStart = true
         (indentation, markerCount) = (0, 0)
         if quote == .comment { quote = .none }
@@ -152,32 +169,23 @@ private struct YAMLScan {
     private mutating func takeUnquoted(_ byte: UInt8) {
         noteIndentation(byte)
         // Within a plain text these characters mean nothing.
-        let isTokenStart = [0x20, 0x09, 0x0a, 0x0d].contains(last) || "[{,:-?".utf8.contains(last)
+        let isTokenStart = " \t\n\r[{,:".utf8.contains(last) && "\n\r[{,:-?".utf8.contains(lastMark)
         switch byte {
         case UInt8(ascii: "'") where isTokenStart: quote = .single
         case UInt8(ascii: "\"") where isTokenStart: (quote, isEscaped) = (.double, false)
-        case UInt8(ascii: "#") where isTokenStart: quote = .comment
+        case UInt8(ascii: "#") where " \t\n\r".utf8.contains(last): quote = .comment
         case UInt8(ascii: "[") where isTokenStart, UInt8(ascii: "{") where isTokenStart: flowDepth += 1
         case UInt8(ascii: "]"), UInt8(ascii: "}"): flowDepth = max(0, flowDepth - 1)
-        case 0x20, 0x09, 0x0a, 0x0d: break
-        default:
-            if last == UInt8(ascii: "&"), isAnchor { problem = "anchors and aliases are not used in policies" }
-        }
-        isAnchor = byte == UInt8(ascii: "&") && isTokenStart
-        if indentation > Self.indentationMax || markerCount > Self.nestingMax || flowDepth > Self.nestingMax {
-            problem = "nested too deep"
+        default: break
         }
     }
-
-    /// Whether the last character may have begun an anchor.
-    private var isAnchor = false
 
     private mutating func noteIndentation(_ byte: UInt8) {
         guard isAtLineStart else { return }
         switch byte {
         case UInt8(ascii: " "): if markerCount == 0 { indentation += 1 }
         case UInt8(ascii: "-"), UInt8(ascii: "?"): markerCount += 1
-        case 0x0a, 0x0d: break
+        case UInt8(ascii: "\n"), UInt8(ascii: "\r"): break
         default: isAtLineStart = false
         }
     }

@@ -38,6 +38,9 @@ package struct RegularExpression: Hashable, Sendable {
     package let text: String
     /// How many capturing groups there are.
     package let captureCount: Int
+
+    /// Steps of the compiled program, which bound the time for each character.
+    var instructionCount: Int { program.instructions.count }
     private let program: Program
 
     /// Compiles an expression; throws when it breaks the grammar, uses what is not to be had, or breaks a limit.
@@ -58,18 +61,23 @@ package struct RegularExpression: Hashable, Sendable {
         return text.withUTF8 { program.run($0, stopsAtFirstMatch: true) != nil }
     }
 
+    /// The same for the bytes of a text.
+    func matches(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool { program.run(bytes, stopsAtFirstMatch: true) != nil }
+
     /// What the first group matched, of the leftmost match; what the expression matched when it has no group.
     ///
     /// Nil when there is no match, and when the group took no part in it. Of a group that was repeated, the last round
     /// counts.
     package func capture(in text: String) -> String? {
         var text = text
-        return text.withUTF8 { bytes in
-            guard let match = program.run(bytes, stopsAtFirstMatch: false), let start = match.start,
-                let end = match.end
-            else { return nil }
-            return String(decoding: bytes[start..<end], as: UTF8.self)
-        }
+        return text.withUTF8 { capture(in: $0) }
+    }
+
+    /// The same for the bytes of a text.
+    func capture(in bytes: UnsafeBufferPointer<UInt8>) -> String? {
+        guard let match = program.run(bytes, stopsAtFirstMatch: false), let start = match.start, let end = match.end
+        else { return nil }
+        return String(decoding: bytes[start..<end], as: UTF8.self)
     }
 
     /// Equal expressions are written with the same scalars; `String` would ignore how an accent is encoded.

@@ -43,22 +43,32 @@ extension RetentionEvaluation {
     /// Returns what goes so, each behind all that kept it.
     private mutating func removeFollowers() -> [Int] {
         var order: [Int] = []
+        // Holders of each item that stay so far.
+        var remaining = inventory.holders.map(\.count)
         var waiting = verdicts.indices.filter { verdicts[$0].isRemoval }
         while let index = waiting.popLast() {
-            for follower in inventory.held[index] where !verdicts[follower].isRemoval && losesAll(follower) {
-                verdicts[follower] = .follows(inventory.items[index].id)
-                waiting.append(follower)
-                order.append(follower)
+            for follower in inventory.held[index] {
+                remaining[follower] -= 1
+                guard remaining[follower] == 0, !verdicts[follower].isRemoval, inventory.isHeld[follower] else {
+                    continue
+                }
+                if let reason = ownReason(follower) {
+                    verdicts[follower] = reason
+                } else {
+                    verdicts[follower] = .follows(inventory.items[index].id)
+                    waiting.append(follower)
+                    order.append(follower)
+                }
             }
         }
         return order
     }
 
-    /// Whether nothing keeps an item any more: no index, no subject, no tag of its own, no pin.
-    private func losesAll(_ index: Int) -> Bool {
+    /// Why an item stays whose holders all go: a pin, or a tag of its own; nil: it does not.
+    private func ownReason(_ index: Int) -> RetentionVerdict? {
         let item = inventory.items[index]
-        guard inventory.isHeld[index], item.pin == nil, item.tags.allSatisfy({ $0.pin == nil }) else { return false }
-        guard inventory.holders[index].allSatisfy({ verdicts[$0].isRemoval }) else { return false }
-        return item.tags.isEmpty || inventory.isCompanion[index] || lastRemoval(index) != nil
+        if let pin = item.pin ?? item.tags.lazy.compactMap(\.pin).first { return .pinned(reason: pin) }
+        if item.tags.isEmpty || inventory.isCompanion[index] || lastRemoval(index) != nil { return nil }
+        return .unclaimed
     }
 }

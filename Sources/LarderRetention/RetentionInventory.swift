@@ -29,6 +29,8 @@ package struct RetentionItem: Sendable {
     package var untaggedAt: Timestamp?
     /// When it was moved to the archive; a later use brings it back.
     package var archivedAt: Timestamp?
+    /// The first use after that, where it is known; else the last use tells.
+    package var restoredAt: Timestamp?
     package var tags: [RetentionTag] = []
     package var labels: [String: String] = [:]
     /// Of an index: the numbers of the manifests that it refers to.
@@ -50,14 +52,14 @@ package struct RetentionItem: Sendable {
     }
 
     /// Whether it is in the storage class `archive`.
-    package var isArchived: Bool { archivedAt.map { lastUsed <= $0 } ?? false }
+    package var isArchived: Bool { archivedAt != nil && returnedAt == nil }
 
     /// What counts as the time of its push when entries are ranked: what is in the archive ranks by its transition, what came
     /// back from there by its return.
-    var rankedAt: Timestamp { isArchived ? archivedAt ?? pushedAt : restoredAt ?? pushedAt }
+    var rankedAt: Timestamp { isArchived ? archivedAt ?? pushedAt : returnedAt ?? pushedAt }
 
     /// When a use brought it back from the archive.
-    var restoredAt: Timestamp? { archivedAt.flatMap { lastUsed > $0 ? lastUsed : nil } }
+    var returnedAt: Timestamp? { archivedAt.flatMap { restoredAt ?? (lastUsed > $0 ? lastUsed : nil) } }
 }
 
 /// A blob that entries refer to, by its number.
@@ -90,12 +92,15 @@ package struct RetentionInventory: Sendable {
     let isCompanion: [Bool]
     /// Of each item: whether what it is about is not there.
     let isWaiting: [Bool]
+    /// The names of the tags, for patterns.
+    let tagTable: TagTable
 
     /// Sorts items out.
     ///
     /// `items`: In any order.
-    package init(_ items: [RetentionItem]) {
-        var items = items.sorted { $0.id < $1.id }
+    package init(_ items: consuming [RetentionItem]) {
+        // In place, where nobody else holds them.
+        items.sort { $0.id < $1.id }
         for index in items.indices where items[index].tags.count > 1 { items[index].tags.sort { $0.name < $1.name } }
         self.items = items
         let byID = Dictionary(uniqueKeysWithValues: items.indices.map { (items[$0].id, $0) })
@@ -130,6 +135,7 @@ package struct RetentionInventory: Sendable {
         self.isCompanion = isCompanion
         self.isWaiting = isWaiting
         isHeld = Self.reachable(holders: holders, held: held)
+        tagTable = TagTable(items)
     }
 
     /// What is kept by something that is kept by nothing; items that only keep each other stand for themselves.

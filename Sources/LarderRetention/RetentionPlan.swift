@@ -66,13 +66,17 @@ package struct RetentionPlan: Sendable {
     /// Decides about everything, by Amazon ECR's procedure: each rule identifies entries and ranks them as if there were no
     /// other rule; what an earlier rule identified, a later one can't remove.
     ///
-    /// About `items · rules` pattern matches and one sort for each rule. The order of the items does not matter.
+    /// As many pattern matches as there are tags times patterns, and one sort for each rule. The order of the items does not
+    /// matter.
+    ///
+    /// `usePrecision`: So much later than its stored time an entry may have been used; what may still be young enough stays.
     package static func make(
         _ inventory: RetentionInventory,
         policy: RetentionPolicy,
-        now: Timestamp
+        now: Timestamp,
+        usePrecision: Duration = .zero
     ) -> RetentionPlan {
-        var evaluation = RetentionEvaluation(inventory, now: now)
+        var evaluation = RetentionEvaluation(inventory, now: now, usePrecision: usePrecision)
         for rule in policy.rules {
             switch rule.target {
             case .entries: evaluation.applyToEntries(rule)

@@ -9,6 +9,8 @@ package struct RetentionPolicy: Sendable {
     package static let textLengthMax = 30_720
     /// Rules of one policy at most.
     package static let ruleCountMax = 50
+    /// Instructions of all regular expressions of one policy at most, which bounds the time of a plan.
+    package static let instructionCountMax = 20_000
 
     /// As it was given.
     package let text: String
@@ -16,6 +18,8 @@ package struct RetentionPolicy: Sendable {
     package let rules: [RetentionRule]
     /// Whether it may use what Larder adds to Amazon ECR's grammar.
     package let isExtended: Bool
+    /// Where the rules are in the text, by priority.
+    private let places: [Int: (place: PolicyPlace, path: String)]
 
     /// Reads a policy and checks its rules against each other.
     ///
@@ -33,6 +37,16 @@ package struct RetentionPolicy: Sendable {
         self.isExtended = isExtended
         self.rules = rules.map(\.rule).sorted { $0.priority < $1.priority }
         try PolicyChecks(rules: rules, isExtended: isExtended).run()
+        places = Dictionary(rules.map { ($0.rule.priority, ($0.selectionPlace, $0.path)) }) { first, _ in first }
+        let instructionCount = self.rules.reduce(0) { $0 + $1.instructionCount }
+        guard instructionCount <= Self.instructionCountMax else {
+            throw PolicyError(
+                "the expressions have \(instructionCount) instructions together, at most \(Self.instructionCountMax) are "
+                    + "allowed",
+                hint: "use globs, or smaller repetitions",
+                place: nil
+            )
+        }
     }
 
     /// What the planner must know of the entries beyond their times.
@@ -63,7 +77,12 @@ package struct RetentionPolicy: Sendable {
     /// - Throws: `PolicyError` for a rule that could never match there.
     package func check(for kind: RepositoryKind) throws(PolicyError) {
         for rule in rules {
-            try rule.check(for: kind)
+            do {
+                try rule.check(for: kind)
+            } catch {
+                let found = places[rule.priority]
+                throw PolicyError(error.reason, place: found?.place, path: found.map { "\($0.path).selection" } ?? "")
+            }
         }
     }
 }
@@ -153,11 +172,6 @@ package struct RetentionSelection: Sendable, Equatable {
     package let isArchived: Bool
     package let included: RetentionFilter?
     package let excluded: RetentionFilter?
-
-    /// Whether everything of the storage class is selected.
-    var isUnconditional: Bool {
-        tagStatus == .any && included == nil && excluded == nil
-    }
 }
 
 /// Patterns by what they are about; several about one thing are alternatives.
@@ -185,6 +199,13 @@ package enum TextPattern: Hashable, Sendable {
         }
     }
 
+    func matches(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        switch self {
+        case .glob(let glob): glob.describes(bytes)
+        case .expression(let expression): expression.matches(bytes)
+        }
+    }
+
     /// Whether any text at all is matched.
     var matchesEverything: Bool {
         if case .glob(let glob) = self { glob.matchesEverything } else { false }
@@ -192,6 +213,20 @@ package enum TextPattern: Hashable, Sendable {
 }
 
 extension RetentionRule {
+    /// Of all its regular expressions.
+    var instructionCount: Int {
+        var expressions: [RegularExpression] = []
+        switch grouping {
+        case .tag(let expression), .key(let expression): expressions.append(expression)
+        default: break
+        }
+        for filter in [selection.included, selection.excluded].compactMap(\.self) {
+            let patterns = filter.tags + filter.keys + filter.scopes + filter.writers + filter.labels.values.joined()
+            for case .expression(let expression) in patterns { expressions.append(expression) }
+        }
+        return expressions.reduce(0) { $0 + $1.instructionCount }
+    }
+
     func check(for kind: RepositoryKind) throws(PolicyError) {
         func refuse(_ what: String) throws(PolicyError) {
             throw PolicyError(

@@ -18,7 +18,7 @@ extension RetentionVerdict {
         case .pinned(let reason): "pinned: \(reason)"
         case .held(let holder): "belongs to entry \(holder)"
         case .waiting: "what it is about is not there yet"
-        case .leaving: "what kept it was removed; it goes when that can't be brought back"
+        case .leaving: "it may belong to something that was removed, or that is not here"
         case .expired(let rule, let measure): "rule \(rule): \(measure.text(isTooMuch: true))"
         case .archived(let rule, let measure): "rule \(rule) archives it: \(measure.text(isTooMuch: true))"
         case .follows(let holder): "goes with entry \(holder)"
@@ -30,7 +30,7 @@ extension RetentionMeasure {
     fileprivate func text(isTooMuch: Bool) -> String {
         switch self {
         case .rank(let rank, let limit):
-            "number \(rank), \(isTooMuch ? "and" : "of") \(limit) are kept"
+            isTooMuch ? "number \(rank), and \(limit) are kept" : "number \(rank) of the \(limit) that are kept"
         case .age(let age, let limit):
             "\(age.shortText) old, the limit is \(limit.shortText)"
         case .bytes(let bytes, let limit):

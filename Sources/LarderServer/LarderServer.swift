@@ -202,6 +202,7 @@ package struct LarderServer: Sendable {
         // Everything in the data folder is for its owner only.
         umask(0o077)
         signal(SIGPIPE, SIG_IGN)
+        MemoryTrimmer.limitArenas()
         // One descriptor a connection, one a transfer: take what the system allows.
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {

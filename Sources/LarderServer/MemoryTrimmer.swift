@@ -11,6 +11,11 @@ struct MemoryTrimmer: Service {
 
     let pool: FilePool
 
+    /// Lets threads share two heaps: one for each of a dozen threads keeps what the largest work of each left behind.
+    static func limitArenas() {
+        mallopt(M_ARENA_MAX, 2)
+    }
+
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
             while true {

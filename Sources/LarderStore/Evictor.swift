@@ -167,7 +167,7 @@ package final class Evictor: Service {
                 EvictionDemand(bytes: self.account.excess(extra: wanted))
             }
             if isStoreExhausted && wanted > 0 {
-                try await relieve(nil) { self.account.excess(extra: wanted) <= 0 }
+                try await relieve(nil) { self.account.hasRoom(for: wanted) }
             }
             for id in overQuota.union(waiters.compactMap(\.wish.repositoryID)) {
                 let (bytes, entries) = Self.largestWish(in: id, of: waiters.map(\.wish))
@@ -194,9 +194,15 @@ package final class Evictor: Service {
     }
 
     /// The last that is tried before a write is refused.
-    private func relieve(_ repository: RepositoryID?, until isEnough: () -> Bool) async throws {
+    private func relieve(
+        _ repository: RepositoryID?,
+        until isEnough: @escaping @Sendable () -> Bool
+    ) async throws {
         guard !isEnough(), let pressure = state.withLock({ $0.pressure }) else { return }
-        try await pressure.relieve(repository, until: isEnough, reclaim: reclaim)
+        // A server that stops refuses what waits.
+        try await cancelWhenGracefulShutdown {
+            try await pressure.relieve(repository, until: isEnough) { try await self.reclaim() }
+        }
         try await reclaim()
     }
 

@@ -2,6 +2,7 @@ import LarderBlobs
 import LarderCore
 import LarderMetadata
 import LarderRetention
+import Synchronization
 
 /// Reads what the planner decides from, in slices, so that no snapshot of the database is held for long.
 ///
@@ -12,29 +13,42 @@ struct InventoryReader {
 
     let metadata: Metadata
     let pool: FilePool
+    /// Uses that are not written yet.
+    let uses: [UsedRow: Timestamp]
+    let now: Timestamp
 
     /// Everything visible in a repository.
     ///
     /// - Returns: The inventory, and the blob of each entry's value.
     func read(
-        _ repository: RepositoryID,
+        _ repository: Repository,
         needs: RetentionPolicy.Needs
     ) async throws -> (inventory: RetentionInventory, values: [Int64: ContentBlob]) {
-        var (items, values) = try await entries(of: repository)
+        var (items, values) = try await entries(of: repository.id)
         if !items.isEmpty {
             let places = Dictionary(uniqueKeysWithValues: items.indices.map { (items[$0].id, $0) })
-            try await addTags(to: &items, places, repository)
-            try await addRelations(to: &items, places, values, repository)
+            try await addTags(to: &items, places, repository.id)
+            try await addRelations(to: &items, places, values, repository.id)
+            if repository.hasBeenSparse { guardSparse(&items) }
             if !needs.labels.isEmpty { try await addLabels(needs.labels, to: &items, places) }
             if needs.content { try await addContent(to: &items, places, values) }
         }
-        let sorted = items
-        let inventory = try await pool.run { RetentionInventory(sorted) }
+        // Handed over, so that there is one copy.
+        let box = Mutex(items)
+        items = []
+        let inventory = try await pool.run {
+            RetentionInventory(
+                box.withLock { items in
+                    defer { items = [] }
+                    return items
+                }
+            )
+        }
         return (inventory, values)
     }
 
     private func entries(of repository: RepositoryID) async throws -> ([RetentionItem], [Int64: ContentBlob]) {
-        let pins = try await metadata.read(on: pool) { try $0.pins(in: repository) }
+        let pins = try await pins(of: repository)
         let reasons = Dictionary(pins.map { ($0.item, $0.reason) }) { first, _ in first }
         var items: [RetentionItem] = []
         var values: [Int64: ContentBlob] = [:]
@@ -45,11 +59,13 @@ struct InventoryReader {
                 try $0.inventory(in: repository, after: cursor, atMost: Self.rowsPerRead)
             }
             for row in rows {
-                var item = RetentionItem(id: row.id, key: row.key, pushedAt: row.pushedAt, lastUsed: row.lastUsed)
+                let lastUsed = max(row.lastUsed, uses[.entry(row.id)] ?? row.lastUsed)
+                var item = RetentionItem(id: row.id, key: row.key, pushedAt: row.pushedAt, lastUsed: lastUsed)
                 item.scope = row.scope
                 item.writer = row.writer
                 item.untaggedAt = row.untaggedAt
                 item.archivedAt = row.archivedAt
+                item.restoredAt = row.restoredAt
                 if !reasons.isEmpty, let key = EntryKey(row.key) { item.pin = reasons[.entry(key)] }
                 items.append(item)
                 values[row.id] = ContentBlob(id: row.blobID, size: row.size)
@@ -59,12 +75,26 @@ struct InventoryReader {
         }
     }
 
+    private func pins(of repository: RepositoryID) async throws -> [Pin] {
+        let now = now
+        return try await metadata.read(on: pool) { try $0.pins(in: repository) }
+            .filter { $0.pinnedUntil.map { $0 > now } ?? true }
+    }
+
+    /// Where manifests may have come after the index that names them, which nothing records, untagged ones may be in use.
+    private func guardSparse(_ items: inout [RetentionItem]) {
+        let children = Set(items.flatMap(\.children))
+        for index in items.indices where items[index].tags.isEmpty && !children.contains(items[index].id) {
+            items[index].isLeaving = items[index].subject == nil
+        }
+    }
+
     private func addTags(
         to items: inout [RetentionItem],
         _ places: [Int64: Int],
         _ repository: RepositoryID
     ) async throws {
-        let pins = try await metadata.read(on: pool) { try $0.pins(in: repository) }
+        let pins = try await pins(of: repository)
         var reasons: [String: String] = [:]
         for pin in pins {
             if case .tag(let tag) = pin.item { reasons[tag.text] = pin.reason }

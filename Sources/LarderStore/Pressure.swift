@@ -46,8 +46,8 @@ final class Pressure: Sendable {
     /// `reclaim`: Lets what went count.
     func relieve(
         _ repository: RepositoryID?,
-        until isEnough: () -> Bool,
-        reclaim: () async throws -> Void
+        until isEnough: @Sendable () -> Bool,
+        reclaim: @Sendable () async throws -> Void
     ) async throws {
         let repositories = directory.all.filter { repository == nil ? $0.kind != .cache : $0.id == repository }
         for repository in repositories where isDue(repository) {
@@ -71,7 +71,7 @@ final class Pressure: Sendable {
             logger.warning("\(note)", metadata: ["repository": "\(repository.name)"])
             try await pruner.recordPressure(in: repository, note: note)
         }
-        if !isEnough() { try await registrySweeper.sweepUnderPressure() }
+        if !isEnough() { try await registrySweeper.sweepUnderPressure(in: repository) }
         try await sweeper.sweep()
     }
 

@@ -1,14 +1,23 @@
 package import LarderCore
-package import LarderRetention
+import LarderRetention
 
 /// One line of a preview, or of what a run did.
 package struct PruneLine: Sendable {
+    /// What becomes of an entry.
+    package enum Decision: String, Sendable {
+        case kept
+        case removed
+        case archived
+        /// It stays, and loses tags.
+        case tagsRemoved = "tags removed"
+    }
+
     package let key: String
     package let scope: String
     package let tags: [String]
     package let pushedAt: Timestamp
     package let lastUsed: Timestamp
-    package let verdict: RetentionVerdict
+    let verdict: RetentionVerdict
     /// The group in which it was counted; nil: none.
     package let group: String?
     /// Why, for people.
@@ -17,6 +26,18 @@ package struct PruneLine: Sendable {
     package let bytes: Int64
     /// Tags that go while the entry stays.
     package let removedTags: [String]
+
+    /// The number of the rule that decided; nil: none did.
+    package var rule: Int? { verdict.rule }
+
+    package var decision: Decision {
+        switch verdict {
+        case .expired, .follows: .removed
+        case .archived: .archived
+        case .unclaimed, .kept, .keptAtLeast, .pinned, .held, .waiting, .leaving:
+            removedTags.isEmpty ? .kept : .tagsRemoved
+        }
+    }
 }
 
 /// What a policy does to a repository.
@@ -31,6 +52,7 @@ package struct PrunePreview: Sendable {
     package let planTime: Duration
 
     package var removedCount: Int { lines.plan.verdicts.count { $0.isRemoval } }
+    package var archivedCount: Int { lines.plan.verdicts.count { if case .archived = $0 { true } else { false } } }
     /// Bytes that become free when all that is removed is gone for good.
     package var bytes: Int64 { lines.bytes.values.reduce(0, +) }
     /// Tags that go while their entries stay.
@@ -43,14 +65,14 @@ package struct PruneLines: RandomAccessCollection, Sendable {
     /// By entry.
     let bytes: [Int64: Int64]
     /// Tags that go while their entries stay, by entry.
-    let removedTags: [Int64: [String]]
+    let removedTags: [Int64: [RetentionTagDecision]]
 
     init(_ plan: RetentionPlan, bytes: [Int64: Int64]) {
         self.plan = plan
         self.bytes = bytes
-        var removedTags: [Int64: [String]] = [:]
+        var removedTags: [Int64: [RetentionTagDecision]] = [:]
         for decision in plan.tagDecisions where decision.verdict.isRemoval {
-            removedTags[decision.item, default: []].append(decision.tag)
+            removedTags[decision.item, default: []].append(decision)
         }
         for (item, verdict) in zip(plan.inventory.items, plan.verdicts) where verdict.isRemoval {
             removedTags[item.id] = nil
@@ -73,18 +95,23 @@ package struct PruneLines: RandomAccessCollection, Sendable {
             group: plan.groups[index],
             explanation: explanation(of: index),
             bytes: bytes[item.id] ?? 0,
-            removedTags: removedTags[item.id] ?? []
+            removedTags: removedTags[item.id]?.map(\.tag) ?? []
         )
     }
 
     /// Why, with other entries named by their keys.
     private func explanation(of index: Int) -> String {
         let verdict = plan.verdicts[index]
-        switch verdict {
-        case .held(let holder): return "belongs to \(key(of: holder))"
-        case .follows(let holder): return "goes with \(key(of: holder))"
-        default: return verdict.explanation + (plan.groups[index].map { " (group \($0))" } ?? "")
+        var text =
+            switch verdict {
+            case .held(let holder): "belongs to \(key(of: holder))"
+            case .follows(let holder): "goes with \(key(of: holder))"
+            default: verdict.explanation + (plan.groups[index].map { " (group \($0))" } ?? "")
+            }
+        for decision in removedTags[plan.inventory.items[index].id] ?? [] {
+            text += "; tag \(decision.tag) goes by \(decision.verdict.explanation)"
         }
+        return text
     }
 
     private func key(of id: Int64) -> String {

@@ -13,7 +13,7 @@ final class Pruner: Sendable {
     /// Entries that one transaction hides.
     private static let entriesPerSlice = 100
     /// Entries that one transaction removes for good.
-    private static let undosPerSlice = 40
+    private static let undosPerSlice = 20
     private static let rowsPerSlice = 250
     /// Records of runs that are kept for each repository, and for how long.
     private static let runCountMax = 100
@@ -34,6 +34,7 @@ final class Pruner: Sendable {
     let now: TimeSource
     let logger: Logger
     private let state: Mutex<State>
+    private let created = ContinuousClock().now
 
     init(
         metadata: Metadata,
@@ -93,16 +94,16 @@ final class Pruner: Sendable {
 
     /// What a policy would do now.
     func prepare(_ repository: Repository, policy: RetentionPolicy) async throws -> PreparedPlan {
-        // Times of use that are only in memory.
-        try await sweeper.writeUses()
         let now = now()
-        try await committer.commit { try $0.forgetPins(until: now) }
-        let reader = InventoryReader(metadata: metadata, pool: pool)
+        let reader = InventoryReader(metadata: metadata, pool: pool, uses: uses.snapshot, now: now)
         let clock = ContinuousClock()
         let begun = clock.now
-        let (inventory, values) = try await reader.read(repository.id, needs: policy.needs)
+        let (inventory, values) = try await reader.read(repository, needs: policy.needs)
         let read = clock.now
-        let plan = try await pool.run { RetentionPlan.make(inventory, policy: policy, now: now) }
+        let precision = configuration.lastUsePrecision
+        let plan = try await pool.run {
+            RetentionPlan.make(inventory, policy: policy, now: now, usePrecision: precision)
+        }
         let planned = clock.now
         let removed = zip(inventory.items, plan.verdicts).filter { $0.1.isRemoval }.map(\.0.id)
         let bytes = try await reader.freedBytes(by: removed, values: values, in: repository)
@@ -161,6 +162,7 @@ final class Pruner: Sendable {
         let (final, note) = (counts, failure.map { "failed: \($0)" })
         let ended = now()
         try await committer.commit { try $0.endRun(run, counts: final, note: note, now: ended) }
+        try await forgetOldRuns(of: repository.id)
         if let failure { throw failure }
         if final.removed + final.tags + final.archived > 0 {
             logger.info(
@@ -171,7 +173,6 @@ final class Pruner: Sendable {
                 ]
             )
         }
-        try await forgetOldRuns(of: repository.id)
         return try await metadata.read(on: pool) { try $0.run(run) }
     }
 
@@ -194,6 +195,7 @@ final class Pruner: Sendable {
             )
             try transaction.endRun(run, counts: RunCounts(), note: note, now: now)
         }
+        try await forgetOldRuns(of: repository.id)
     }
 
     private func forgetOldRuns(of repository: RepositoryID) async throws {
@@ -218,6 +220,8 @@ final class Pruner: Sendable {
         counts: inout RunCounts
     ) async throws {
         counts.considered = Int64(prepared.plan.inventory.items.count)
+        let now = now()
+        try await committer.commit { try $0.forgetPins(until: now) }
         var number = 1
         for slice in PruneStep.steps(of: prepared).slices(of: Self.entriesPerSlice) {
             // What was hidden while the run went on can be brought back as long as what comes first.
@@ -247,16 +251,26 @@ final class Pruner: Sendable {
         }
     }
 
-    /// Commits what may let go of links that nobody has used (U1).
+    /// Commits what may let go of links that nobody has used (U1, D2).
+    ///
+    /// `unusedFor`: What was used within this time stays for the sweeper; nil: as the configuration says.
     private func commitRemoval<Value: Sendable>(
         rowCount: Int,
+        unusedFor: Duration? = nil,
         _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
     ) async throws -> Value {
         let box = ClaimBox(uses: uses)
         defer { box.release() }
+        // After the start uses that the process before did not get to write are unknown: the sweeper frees later.
+        let isYoung = ContinuousClock().now - created < min(configuration.startGrace, configuration.unreferencedAge)
+        let unusedSince = isYoung ? nil : now() - (unusedFor ?? configuration.unreferencedAge)
         return try await committer.commit(rowCount: rowCount) { transaction in
             transaction.claim = { box.claim($0) }
-            defer { transaction.claim = nil }
+            transaction.unusedSince = unusedSince
+            defer {
+                transaction.claim = nil
+                transaction.unusedSince = nil
+            }
             return try body(transaction)
         }
     }
@@ -295,9 +309,8 @@ final class Pruner: Sendable {
     }
 
     private func endUndo(of entries: [Int64], unusedFor age: Duration) async throws -> (count: Int, freedBytes: Int64) {
-        let unusedSince = now() - age
-        let result = try await commitRemoval(rowCount: entries.count * 20) {
-            try $0.endUndo(of: entries, unusedSince: unusedSince)
+        let result = try await commitRemoval(rowCount: entries.count * 20, unusedFor: age) {
+            try $0.endUndo(of: entries)
         }
         try await sweeper.removeDeadEntries()
         return result

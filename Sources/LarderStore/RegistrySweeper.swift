@@ -14,8 +14,6 @@ final class RegistrySweeper: Service {
     private static let rowsPerSlice = 250
     private static let slicesPerRound = 40
     private static let registriesPerRead = 500
-    /// After the start nothing is removed for so long: uses that the process before did not get to write are unknown.
-    private static let startGrace: Duration = .seconds(3600)
 
     private let metadata: Metadata
     private let committer: Committer
@@ -30,7 +28,10 @@ final class RegistrySweeper: Service {
     private let blobGrace: Duration
     /// The same when a write would be refused otherwise.
     private let pressureGrace: Duration
+    /// See `StoreConfiguration.startGrace`.
+    private let startGrace: Duration
     private let now: TimeSource
+    private let created = ContinuousClock().now
     private let expireUploads: @Sendable () -> Void
     private let logger: Logger
 
@@ -44,6 +45,7 @@ final class RegistrySweeper: Service {
         grace: Duration,
         blobGrace: Duration,
         pressureGrace: Duration,
+        startGrace: Duration,
         now: @escaping TimeSource,
         logger: Logger,
         expireUploads: @escaping @Sendable () -> Void
@@ -57,6 +59,7 @@ final class RegistrySweeper: Service {
         self.grace = grace
         self.blobGrace = blobGrace
         self.pressureGrace = pressureGrace
+        self.startGrace = startGrace
         self.now = now
         self.logger = logger
         self.expireUploads = expireUploads
@@ -68,7 +71,7 @@ final class RegistrySweeper: Service {
             while true {
                 try await Task.sleep(for: Self.period)
                 do {
-                    if ContinuousClock().now - start < min(Self.startGrace, self.grace) {
+                    if ContinuousClock().now - start < min(self.startGrace, self.grace) {
                         self.expireUploads()
                     } else {
                         try await self.sweep()
@@ -108,9 +111,16 @@ final class RegistrySweeper: Service {
     }
 
     /// Frees blobs without a manifest that nobody asked for lately, earlier than else.
-    func sweepUnderPressure() async throws {
+    ///
+    /// `repository`: Whose quota is at stake; nil: in all.
+    func sweepUnderPressure(in repository: RepositoryID?) async throws {
+        // As after every start, uses that the process before did not get to write are unknown.
+        guard ContinuousClock().now - created >= min(startGrace, blobGrace) else { return }
         try await sweeper.writeUses()
-        let freed = try await removeUnreferenced(unusedSince: now() - min(blobGrace, pressureGrace))
+        let freed = try await removeUnreferenced(
+            in: repository.map { [$0] },
+            unusedSince: now() - min(blobGrace, pressureGrace)
+        )
         if freed.count > 0 {
             logger.info(
                 "freed early what no manifest refers to",
@@ -119,10 +129,16 @@ final class RegistrySweeper: Service {
         }
     }
 
-    private func removeUnreferenced(unusedSince: Timestamp) async throws -> (bytes: Int64, count: Int) {
+    /// `repositories`: nil: all registries.
+    private func removeUnreferenced(
+        in repositories: [RepositoryID]? = nil,
+        unusedSince: Timestamp
+    ) async throws -> (bytes: Int64, count: Int) {
         var blobCount = 0
         var byteCount: Int64 = 0
-        var registries = directory.ids(of: .registry)[...]
+        var registries = (repositories ?? directory.ids(of: .registry)).filter {
+            directory.find($0)?.kind == .registry
+        }[...]
         while !registries.isEmpty {
             let slice = Array(registries.prefix(Self.registriesPerRead))
             registries = registries.dropFirst(slice.count)

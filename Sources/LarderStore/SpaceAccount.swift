@@ -70,6 +70,12 @@ package final class SpaceAccount: Sendable {
         }
     }
 
+    /// Whether so many bytes could be reserved now.
+    func hasRoom(for byteCount: Int64) -> Bool {
+        refreshDisk()
+        return balance.withLock { $0.used + $0.reserved + byteCount <= capacity($0) }
+    }
+
     /// Reserves bytes whether or not there is room for them.
     func take(_ byteCount: Int64) {
         balance.withLock { $0.reserved += byteCount }

@@ -45,7 +45,7 @@ extension Store {
         }
         let repository = try await repositoryForWriting(name, kind: .registry)
         let named = digest ?? digests[0]
-        let labels = await labels(of: manifest, in: repository.id)
+        let labels = try await labels(of: manifest, in: repository.id)
         try await withStoredContent(bytes, digests: digests, repository: repository) {
             (value, reservation) async throws(StoreError) in
             try await self.commit(
@@ -163,13 +163,16 @@ extension Store {
     // MARK: - Parts
 
     /// The annotations of a manifest, and the labels of its configuration where that is one of an image.
-    private func labels(of manifest: Manifest, in repository: RepositoryID) async -> [String: String] {
+    private func labels(of manifest: Manifest, in repository: RepositoryID) async throws -> [String: String] {
         var labels: [String: String] = [:]
-        if let config = manifest.config, ManifestType.imageConfigurations.contains(config.mediaType),
-            case .found(let content)? = try? await read(StoredName(repository: repository, item: .blob(config.digest))),
-            let bytes = try? await bytes(of: content, atMost: ImageLabels.configurationSizeMax)
-        {
-            labels = ImageLabels.read(configuration: Array(bytes.readableBytesView))
+        if let config = manifest.config, ManifestType.imageConfigurations.contains(config.mediaType) {
+            switch try await read(StoredName(repository: repository, item: .blob(config.digest))) {
+            case .found(let content) where content.size <= ImageLabels.configurationSizeMax.bytes:
+                let bytes = try await bytes(of: content, atMost: ImageLabels.configurationSizeMax)
+                labels = ImageLabels.read(configuration: Array(bytes.readableBytesView))
+            case .failed(let error): throw error
+            case .found, .incomplete, .miss: break
+            }
         }
         guard let annotations = manifest.annotationsText else { return labels }
         return labels.merging(ImageLabels.read(annotations: annotations)) { _, annotation in annotation }

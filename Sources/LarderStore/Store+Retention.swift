@@ -1,5 +1,5 @@
 package import LarderCore
-package import LarderMetadata
+import LarderMetadata
 package import LarderRetention
 
 /// Policies, runs, pins, and what can be brought back.

@@ -137,6 +137,7 @@ package final class Store: Sendable {
             grace: configuration.unreferencedAge + configuration.lastUsePrecision,
             blobGrace: configuration.unreferencedAge,
             pressureGrace: configuration.guaranteedAge,
+            startGrace: configuration.startGrace,
             now: now,
             logger: logger
         ) {

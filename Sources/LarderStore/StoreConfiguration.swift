@@ -50,6 +50,9 @@ package struct StoreConfiguration: Sendable {
     package var pruneSchedule: CronSchedule?
     /// How often schedules, and what can't be brought back any more, are looked at; nil: never.
     package var retentionPeriod: Duration?
+    /// So long after the start nothing goes because it was not used lately: uses that the process before did not get to
+    /// write are unknown.
+    package var startGrace: Duration
     /// Threads for blocking work.
     package var fileThreadCount: Int
     /// Database connections for reading.
@@ -76,6 +79,7 @@ package struct StoreConfiguration: Sendable {
         cacheUndoTime = .zero
         pruneSchedule = try? CronSchedule("0 3 * * *")
         retentionPeriod = .seconds(10)
+        startGrace = .seconds(3600)
         fileThreadCount = 8
         databaseReaderCount = 4
         scrubPeriod = .seconds(14 * 24 * 3600)

@@ -8,8 +8,10 @@ import Synchronization
 /// U1: what a read was told to be there is not evicted on an older plan. A use stays here until it is in the database,
 /// an eviction begins only for rows without one, and while it is under way a read of such a row misses.
 final class UseTracker: Sendable {
-    /// Uses kept at most; more are dropped until the next flush, which only makes eviction a little less exact.
+    /// Uses of entries kept at most; more are dropped until the next flush, which only makes eviction a little less exact.
     private static let countMax = 200_000
+    /// The same for all rows: pushes rest on the uses of blobs.
+    private static let linkCountMax = 1_000_000
 
     private struct State {
         var uses: [UsedRow: Timestamp] = [:]
@@ -24,7 +26,8 @@ final class UseTracker: Sendable {
     func note(_ row: UsedRow, at time: Timestamp) -> Bool {
         state.withLock { state in
             if state.leaving.contains(row) { return false }
-            guard state.uses.count < Self.countMax || state.uses[row] != nil else { return true }
+            let limit = if case .link = row { Self.linkCountMax } else { Self.countMax }
+            guard state.uses.count < limit || state.uses[row] != nil else { return true }
             state.uses[row] = time
             return true
         }

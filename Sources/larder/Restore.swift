@@ -8,8 +8,8 @@ struct Restore: AsyncParsableCommand {
         abstract: "Bring back what was removed, or list what can be.",
         discussion: """
             What people and policies removed from registries and buckets can be brought back until the undo time is over,
-            with its tags and with what went with it. A tag that names something else by now is not moved, unless --tag
-            says so.
+            with its tags and with what went with it. When a tag of it names something else by now nothing is restored:
+            say with --tag under which tags it comes back, which are moved if they exist.
 
             Examples:
               larder restore team/app

@@ -5,7 +5,7 @@ import json
 import os
 import statistics
 
-DECIMALS = {"s": 3, "ms": 2}  # none for other units
+DECIMALS = {"s": 3, "ms": 2, "%": 1}  # none for other units
 
 
 @dataclasses.dataclass

@@ -360,7 +360,6 @@ import Testing
         (name: "any twice", first: Text.any, second: Text.any),
         (name: "any, then tagged", first: Text.any, second: Text.tagged),
         (name: "any, then some", first: Text.any, second: someTags),
-        (name: "any, then tags", first: Text.any, second: Text.tagged + onTags),
         (name: "untagged twice", first: Text.untagged, second: Text.untagged),
         (
             name: "untagged, then some of them", first: Text.untagged,

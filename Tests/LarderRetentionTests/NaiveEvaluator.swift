@@ -165,7 +165,8 @@ struct NaiveEvaluator {
     private func candidate(_ tag: RetentionTag, of item: RetentionItem, _ rule: RetentionRule) -> Candidate? {
         var image = item
         image.tags = [tag]
-        guard !companions.contains(item.id), isSelected(image, by: rule.selection) else { return nil }
+        let isSetAside = !held.contains(item.id) && (item.isLeaving || isWaiting(item))
+        guard !companions.contains(item.id), !isSetAside, isSelected(image, by: rule.selection) else { return nil }
         let groups = groups(of: image, [tag.name], rule)
         let version = SemanticVersion(tag: tag.name)
         if groups.isEmpty || (rule.order == .version && version == nil) { return nil }

@@ -199,7 +199,8 @@ import Testing
         let plan = try Self.plan(rules, items)
         #expect(
             plan.verdicts == [
-                .held(by: 3), .follows(3), .expired(rule: 1, .rank(2, of: 1)), .kept(rule: 1, .rank(1, of: 1)),
+                .pinned(reason: "audit"), .follows(3), .expired(rule: 1, .rank(2, of: 1)),
+                .kept(rule: 1, .rank(1, of: 1)),
             ]
         )
         #expect(plan.followers == [1])
@@ -286,7 +287,7 @@ import Testing
         ]
         let expired = { (days: Double) in Verdict.expired(rule: 1, .age(Example.days(days), limit: Example.days(5))) }
         let plan = try Self.plan(rules, items)
-        #expect(plan.verdicts[1...] == [.follows(3), expired(9), expired(8), .held(by: 3)])
+        #expect(plan.verdicts[1...] == [.follows(3), expired(9), expired(8), .unclaimed])
         #expect(plan.verdicts[0].isRemoval)
         #expect(plan.followers == [1, 0])
     }

@@ -177,6 +177,8 @@ struct PressureTests {
 
     @Test
     func withoutAPolicyAndWithNothingHiddenAWriteIsRefused() async throws {
+        var limited = limited
+        limited.unreferencedAge = .seconds(3600)
         try await withStore(limited) { harness in
             let images = try await harness.pushSeries(0..<9, layerSize: 10_000)
             harness.time.advance(by: hour * 2)

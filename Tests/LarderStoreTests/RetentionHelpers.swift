@@ -13,6 +13,8 @@ import NIOCore
 var retentionConfiguration: StoreConfiguration {
     var configuration = registryConfiguration
     configuration.undoTime = .seconds(24 * 3600)
+    // What goes for good is free at once.
+    configuration.unreferencedAge = .zero
     return configuration
 }
 

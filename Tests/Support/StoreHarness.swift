@@ -96,6 +96,7 @@ extension StoreConfiguration {
         configuration.undoTime = .zero
         configuration.pruneSchedule = nil
         configuration.retentionPeriod = nil
+        configuration.startGrace = .zero
         configuration.fileThreadCount = 4
         return configuration
     }

@@ -3,7 +3,6 @@ import HTTPTypes
 import HummingbirdCore
 import LarderCore
 import LarderHTTP
-import LarderRetention
 import LarderStore
 import NIOCore
 
@@ -26,7 +25,7 @@ extension APIAdapter {
     func removePolicy(_ call: APICall) async throws -> Response {
         let name = try call.name
         guard try call.store.repository(name).policySetAt != nil else {
-            throw StoreError.notFound("policy of its own of \(name)")
+            throw StoreError.notFound("a policy of \(name)'s own")
         }
         try await call.store.setPolicy(nil, of: name)
         return HTTPAnswer(204).response
@@ -109,22 +108,13 @@ extension PreviewEntryMessage {
             tags: line.tags,
             pushedAt: line.pushedAt.seconds,
             lastUsedAt: line.lastUsed.seconds,
-            decision: Self.decision(line),
-            rule: line.verdict.rule,
+            decision: line.decision.rawValue,
+            rule: line.rule,
             group: line.group,
             explanation: line.explanation,
             bytes: line.bytes,
             removedTags: line.removedTags
         )
-    }
-
-    private static func decision(_ line: PruneLine) -> String {
-        switch line.verdict {
-        case .expired, .follows: "removed"
-        case .archived: "archived"
-        case .unclaimed, .kept, .keptAtLeast, .pinned, .held, .waiting, .leaving:
-            line.removedTags.isEmpty ? "kept" : "tags removed"
-        }
     }
 }
 
@@ -134,7 +124,7 @@ extension PreviewSummaryMessage {
             repository: preview.repository.text,
             entries: preview.lines.count,
             removed: preview.removedCount,
-            archived: preview.lines.count { if case .archived = $0.verdict { true } else { false } },
+            archived: preview.archivedCount,
             tagsRemoved: preview.removedTagCount,
             bytes: preview.bytes
         )

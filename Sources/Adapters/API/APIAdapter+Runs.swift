@@ -2,7 +2,6 @@ import APIMessages
 import HummingbirdCore
 import LarderCore
 import LarderHTTP
-import LarderMetadata
 import LarderStore
 
 /// `/api/v1/prunes/NAME` and `/api/v1/runs[/ID]`.
