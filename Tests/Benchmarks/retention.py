@@ -415,7 +415,7 @@ class RetentionRows:
         self.lines += [status, files]
         self.stop_servers()
         # Nothing is kept for an undo, and every blob is a file.
-        larder = self.start_retention(self.work / "retention-freed", ["--undo-time", "0s", "--inline-limit", "0"])
+        larder = self.start_retention(self.work / "retention-freed", ["--undo-time", "0s", "--unreferenced-age", "0s", "--inline-limit", "0"])
         administrator, repository = Administrator(larder), self.repository("freed")
         expected = self.push_files(larder, repository)
         blobs = larder.folder / "blobs"
