@@ -39,6 +39,8 @@ package struct RetentionItem: Sendable {
     package var subject: String?
     /// Blobs that it refers to, its own value included, with their sizes; only where a policy needs them.
     package var content: [ContentBlob] = []
+    /// The blob of its value; number 0 where nobody asks.
+    package var value = ContentBlob(id: 0, size: 0)
     /// Why nothing automatic may remove it; nil: it is not pinned.
     package var pin: String?
     /// Whether what kept it was removed, and it goes without a rule when that can't be brought back any more.
@@ -103,7 +105,6 @@ package struct RetentionInventory: Sendable {
         items.sort { $0.id < $1.id }
         for index in items.indices where items[index].tags.count > 1 { items[index].tags.sort { $0.name < $1.name } }
         self.items = items
-        let byID = Dictionary(uniqueKeysWithValues: items.indices.map { (items[$0].id, $0) })
         let hasRelations = items.contains { !$0.children.isEmpty || $0.subject != nil || !$0.tags.isEmpty }
         let byKey =
             hasRelations
@@ -119,7 +120,7 @@ package struct RetentionInventory: Sendable {
         }
         for (index, item) in items.enumerated() {
             for child in item.children {
-                if let child = byID[child] { hold(child, by: index) }
+                if let child = Self.place(of: child, in: items) { hold(child, by: index) }
             }
             if let subject = item.subject {
                 if let subject = byKey[subject] { hold(index, by: subject) } else { isWaiting[index] = true }
@@ -136,6 +137,16 @@ package struct RetentionInventory: Sendable {
         self.isWaiting = isWaiting
         isHeld = Self.reachable(holders: holders, held: held)
         tagTable = TagTable(items)
+    }
+
+    /// Where the item of a number is among those in their order; nil: there is none.
+    package static func place(of id: Int64, in items: [RetentionItem]) -> Int? {
+        var (low, high) = (0, items.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if items[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low < items.count && items[low].id == id ? low : nil
     }
 
     /// What is kept by something that is kept by nothing; items that only keep each other stand for themselves.

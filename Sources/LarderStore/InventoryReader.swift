@@ -18,25 +18,23 @@ struct InventoryReader {
     let now: Timestamp
 
     /// Everything visible in a repository.
-    ///
-    /// - Returns: The inventory, and the blob of each entry's value.
     func read(
         _ repository: Repository,
         needs: RetentionPolicy.Needs
-    ) async throws -> (inventory: RetentionInventory, values: [Int64: ContentBlob]) {
-        var (items, values) = try await entries(of: repository.id)
+    ) async throws -> RetentionInventory {
+        var items = try await entries(of: repository.id)
         if !items.isEmpty {
             let places = Dictionary(uniqueKeysWithValues: items.indices.map { (items[$0].id, $0) })
             try await addTags(to: &items, places, repository.id)
-            try await addRelations(to: &items, places, values, repository.id)
+            try await addRelations(to: &items, places, repository.id)
             if repository.hasBeenSparse { guardSparse(&items) }
             if !needs.labels.isEmpty { try await addLabels(needs.labels, to: &items, places) }
-            if needs.content { try await addContent(to: &items, places, values) }
+            if needs.content { try await addContent(to: &items, places) }
         }
         // Handed over, so that there is one copy.
         let box = Mutex(items)
         items = []
-        let inventory = try await pool.run {
+        return try await pool.run {
             RetentionInventory(
                 box.withLock { items in
                     defer { items = [] }
@@ -44,14 +42,12 @@ struct InventoryReader {
                 }
             )
         }
-        return (inventory, values)
     }
 
-    private func entries(of repository: RepositoryID) async throws -> ([RetentionItem], [Int64: ContentBlob]) {
+    private func entries(of repository: RepositoryID) async throws -> [RetentionItem] {
         let pins = try await pins(of: repository)
         let reasons = Dictionary(pins.map { ($0.item, $0.reason) }) { first, _ in first }
         var items: [RetentionItem] = []
-        var values: [Int64: ContentBlob] = [:]
         var last: (scope: String, key: String)?
         while true {
             let cursor = last
@@ -67,10 +63,10 @@ struct InventoryReader {
                 item.archivedAt = row.archivedAt
                 item.restoredAt = row.restoredAt
                 if !reasons.isEmpty, let key = EntryKey(row.key) { item.pin = reasons[.entry(key)] }
+                item.value = ContentBlob(id: row.blobID, size: row.size)
                 items.append(item)
-                values[row.id] = ContentBlob(id: row.blobID, size: row.size)
             }
-            guard rows.count == Self.rowsPerRead, let row = rows.last else { return (items, values) }
+            guard rows.count == Self.rowsPerRead, let row = rows.last else { return items }
             last = (row.scope, row.key)
         }
     }
@@ -119,7 +115,6 @@ struct InventoryReader {
     private func addRelations(
         to items: inout [RetentionItem],
         _ places: [Int64: Int],
-        _ values: [Int64: ContentBlob],
         _ repository: RepositoryID
     ) async throws {
         var lastChild: (blobID: Int64, entry: Int64) = (0, 0)
@@ -130,7 +125,7 @@ struct InventoryReader {
                 try $0.inventoryChildren(in: repository, after: cursor, atMost: Self.rowsPerRead)
             }
             if entries == nil && !children.isEmpty {
-                entries = Dictionary(values.map { ($1.id, $0) }) { first, _ in first }
+                entries = Dictionary(items.map { ($0.value.id, $0.id) }) { first, _ in first }
             }
             for child in children {
                 guard let entry = entries?[child.blobID] else { continue }
@@ -200,10 +195,9 @@ struct InventoryReader {
 
     private func addContent(
         to items: inout [RetentionItem],
-        _ places: [Int64: Int],
-        _ values: [Int64: ContentBlob]
+        _ places: [Int64: Int]
     ) async throws {
-        for index in items.indices { items[index].content = values[items[index].id].map { [$0] } ?? [] }
+        for index in items.indices { items[index].content = [items[index].value] }
         for ids in items.map(\.id).slices(of: Self.entriesPerRead) {
             let references = try await metadata.read(on: pool) { try $0.references(of: ids) }
             for reference in references {
@@ -220,17 +214,16 @@ struct InventoryReader {
     ///
     /// A blob becomes free when no other entry, no other repository and no upload of its own right keeps it.
     func freedBytes(
-        by removed: [Int64],
-        values: [Int64: ContentBlob],
+        by removed: [(entry: Int64, value: ContentBlob)],
         in repository: Repository
     ) async throws -> [Int64: Int64] {
         guard !removed.isEmpty else { return [:] }
         var counts: [Int64: (references: Int64, last: Int64)] = [:]
         func count(_ blob: Int64, _ entry: Int64) { counts[blob] = ((counts[blob]?.references ?? 0) + 1, entry) }
-        for ids in removed.slices(of: Self.entriesPerRead) {
-            let references = try await metadata.read(on: pool) { try $0.references(of: ids) }
+        for slice in removed.slices(of: Self.entriesPerRead) {
+            let references = try await metadata.read(on: pool) { try $0.references(of: slice.map(\.entry)) }
             for reference in references { count(reference.blobID, reference.entry) }
-            for id in ids { if let value = values[id] { count(value.id, id) } }
+            for (entry, value) in slice { count(value.id, entry) }
         }
         // What is hidden already goes before these.
         var last: Int64 = 0

@@ -116,12 +116,7 @@ package struct PruneLines: RandomAccessCollection, Sendable {
 
     private func key(of id: Int64) -> String {
         let items = plan.inventory.items
-        var (low, high) = (0, items.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if items[middle].id < id { low = middle + 1 } else { high = middle }
-        }
-        return low < items.count && items[low].id == id ? items[low].key : "another one"
+        return RetentionInventory.place(of: id, in: items).map { items[$0].key } ?? "another one"
     }
 }
 

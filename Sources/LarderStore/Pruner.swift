@@ -98,15 +98,17 @@ final class Pruner: Sendable {
         let reader = InventoryReader(metadata: metadata, pool: pool, uses: uses.snapshot, now: now)
         let clock = ContinuousClock()
         let begun = clock.now
-        let (inventory, values) = try await reader.read(repository, needs: policy.needs)
+        let inventory = try await reader.read(repository, needs: policy.needs)
         let read = clock.now
         let precision = configuration.lastUsePrecision
         let plan = try await pool.run {
             RetentionPlan.make(inventory, policy: policy, now: now, usePrecision: precision)
         }
         let planned = clock.now
-        let removed = zip(inventory.items, plan.verdicts).filter { $0.1.isRemoval }.map(\.0.id)
-        let bytes = try await reader.freedBytes(by: removed, values: values, in: repository)
+        let removed = zip(inventory.items, plan.verdicts).filter { $0.1.isRemoval }.map {
+            (entry: $0.0.id, value: $0.0.value)
+        }
+        let bytes = try await reader.freedBytes(by: removed, in: repository)
         let lines = PruneLines(plan, bytes: bytes)
         return PreparedPlan(lines: lines, readTime: read - begun, planTime: planned - read)
     }

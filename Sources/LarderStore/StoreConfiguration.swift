@@ -79,7 +79,7 @@ package struct StoreConfiguration: Sendable {
         cacheUndoTime = .zero
         pruneSchedule = try? CronSchedule("0 3 * * *")
         retentionPeriod = .seconds(10)
-        startGrace = .seconds(3600)
+        startGrace = .seconds(900)
         fileThreadCount = 8
         databaseReaderCount = 4
         scrubPeriod = .seconds(14 * 24 * 3600)

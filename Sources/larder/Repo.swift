@@ -164,12 +164,11 @@ struct Repo: AsyncParsableCommand {
             let name = name
             try await location.withServer { client in
                 let repository = try await client.setRepository(name, change)
-                printRepositories([repository])
+                print("\(repository.name): quota \(quota(of: repository)), validate \(repository.validatesContent)")
                 if let seconds = repository.undoTimeSeconds {
                     print("undo time: \(Duration.seconds(seconds).shortText)")
                 }
                 if let schedule = repository.pruneSchedule { print("prune schedule: \(schedule)") }
-                print("validate: \(repository.validatesContent)")
             }
         }
     }

@@ -79,5 +79,7 @@ struct Restore: AsyncParsableCommand {
                 ]
             }
         )
+        // As many as the server lists at most.
+        if entries.count >= 10_000 { Swift.print("and perhaps more, removed earlier") }
     }
 }

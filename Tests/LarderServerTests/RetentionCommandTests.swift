@@ -38,7 +38,7 @@ struct RetentionCommandTests {
             let removed = try await server.run("policy", "rm", "team/app")
             #expect(removed == "took the policy of team/app away\n")
             for command in ["show", "rm"] {
-                try await server.refuses("not found: policy of", "policy", command, "team/app")
+                try await server.refuses("not found: ", "policy", command, "team/app")
             }
             #expect(try await server.run("repo", "show", "team/app").contains("policy    none"))
         }

@@ -243,7 +243,9 @@ struct PressureTests {
     @Test
     func aFullDiskEndsNoMoreUndoThanItNeeds() async throws {
         let files = SmallDisk(total: 1_000_000_000, reserve: 1_000_000)
-        try await withStore(retentionConfiguration, files: files) { harness in
+        var protecting = retentionConfiguration
+        protecting.unreferencedAge = .seconds(3600)
+        try await withStore(protecting, files: files) { harness in
             let images = try await harness.pushSeries(0..<95, layerSize: 10_000)
             try await harness.prune(keepLast(1))
             try await harness.setPolicy(nil)
