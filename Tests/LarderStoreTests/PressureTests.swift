@@ -12,6 +12,8 @@ private let hour = Duration.seconds(3600)
 /// A store for 100,000 bytes, which evicts nothing before it is full.
 private var limited: StoreConfiguration {
     var configuration = retentionConfiguration
+    // What was just pushed is no room for others.
+    configuration.unreferencedAge = .seconds(3600)
     configuration.sizeLimit = .bytes(ByteCount(100_000))
     configuration.highWatermark = 100
     configuration.lowWatermark = 100
