@@ -102,19 +102,24 @@ package struct ServerClient: Sendable {
         body: (some Encodable & Sendable)? = Optional<RepositoryChangeMessage>.none,
         timeout: TimeAmount = .seconds(60)
     ) async throws -> Data {
-        var request = HTTPClientRequest(url: base + path)
-        request.method = .RAW(value: method)
-        if let body { request.body = .bytes(try JSONEncoder().encode(body)) }
-        let response = try await execute(request, timeout: timeout)
-        return Data(buffer: try await response.body.collect(upTo: Self.answerLengthMax))
+        try await send(method, path, try body.map { .bytes(try JSONEncoder().encode($0)) }, timeout: timeout)
     }
 
     /// Sends text as it is and reads the answer whole.
     func send(_ method: String, _ path: String, text: String) async throws -> Data {
+        try await send(method, path, .bytes(ByteBuffer(string: text)), timeout: .seconds(60))
+    }
+
+    private func send(
+        _ method: String,
+        _ path: String,
+        _ body: HTTPClientRequest.Body?,
+        timeout: TimeAmount
+    ) async throws -> Data {
         var request = HTTPClientRequest(url: base + path)
         request.method = .RAW(value: method)
-        request.body = .bytes(ByteBuffer(string: text))
-        let response = try await execute(request, timeout: .seconds(60))
+        request.body = body
+        let response = try await execute(request, timeout: timeout)
         return Data(buffer: try await response.body.collect(upTo: Self.answerLengthMax))
     }
 

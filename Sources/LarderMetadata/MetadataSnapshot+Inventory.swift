@@ -190,7 +190,7 @@ extension MetadataSnapshot {
                     .integer(repository),
                     .text(name)
                 ) { $0.integer(0) }
-                for tag in MetadataTransaction.companionTags(of: name) {
+                for tag in CompanionTag.tags(of: name) {
                     let companion = try db.first(
                         "SELECT entry_id FROM tag WHERE repository_id = ? AND name = ?",
                         .integer(repository),

@@ -258,7 +258,7 @@ extension MetadataTransaction {
         let isUntouched = untouchedSince.map { link.lastUsed <= $0 } ?? false
         if link.entryCount <= 1
             && (!link.isExplicit
-                || (isUntouched && (claim.map { $0(.link(repository: repository, blobID: blobID)) } ?? true)))
+                || (isUntouched && isClaimed(.link(repository: repository, blobID: blobID))))
         {
             try dropLink(repository, blobID: blobID)
             return

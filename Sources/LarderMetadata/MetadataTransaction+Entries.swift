@@ -272,8 +272,7 @@ extension MetadataTransaction {
         let isManifest = try isManifest(id)
         // D2: what nobody has asked for within the grace goes with it.
         let untouchedSince =
-            isManifest && entry.isHidden && !keepsLooseLinks
-            ? try untouchedSince(entry.repository) : nil
+            isManifest && entry.isHidden ? try untouchedSince(entry.repository) : nil
         for blobID in blobs {
             try db.run(
                 "DELETE FROM reference WHERE entry_id = ? AND blob_id = ?",

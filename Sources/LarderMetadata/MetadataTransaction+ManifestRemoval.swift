@@ -6,9 +6,6 @@ extension MetadataTransaction {
     private static let tagsPerSlice = 500
     /// Hidden manifests that go with a blob which a person removes.
     private static let hiddenPerBlobMax = 1000
-    /// What tools without referrers call the tags under which they keep what belongs to a manifest
-    /// (distribution specification 1.1, "Referrers Tag Schema"; cosign).
-    private static let companionSuffixes = ["", ".sig", ".att", ".sbom"]
 
     /// Removes a tag and nothing else; false when there is none.
     ///
@@ -59,11 +56,7 @@ extension MetadataTransaction {
     /// Manifests that are hidden don't count: they can't be brought back after this.
     package func deleteBlob(_ digest: Digest, in repository: RepositoryID) throws -> RegistryRemoval {
         guard let row = try db.linkedContent(digest, in: repository) else { return .missing }
-        let count = try db.first(
-            "SELECT entry_count FROM link WHERE repository_id = ? AND blob_id = ?",
-            .integer(repository),
-            .integer(row.id)
-        ) { $0.integer(0) }
+        let count = try entryCount(ofLink: row.id, in: repository)
         if count == 0 {
             try dropLink(repository, blobID: row.id)
             return .removed
@@ -80,20 +73,21 @@ extension MetadataTransaction {
         guard let count, count <= hidden.count else { return .inUse }
         if !hidden.isEmpty {
             guard hidden.count <= Self.hiddenPerBlobMax else { return .inUse }
-            // Their other blobs are what a person may want to remove next.
-            keepsLooseLinks = true
-            defer { keepsLooseLinks = false }
             _ = try endUndo(of: hidden)
             // A large one lets go in slices.
-            let isReferred = try db.first(
-                "SELECT 1 FROM link WHERE repository_id = ? AND blob_id = ? AND entry_count > 0",
-                .integer(repository),
-                .integer(row.id)
-            ) { _ in true }
-            if isReferred != nil { return .unfinished }
+            if try entryCount(ofLink: row.id, in: repository) ?? 0 > 0 { return .unfinished }
         }
         if try db.isLinked(row.id, in: repository) { try dropLink(repository, blobID: row.id) }
         return .removed
+    }
+
+    /// Entries of a repository that refer to a blob; nil when it is not linked.
+    private func entryCount(ofLink blobID: Int64, in repository: RepositoryID) throws -> Int64? {
+        try db.first(
+            "SELECT entry_count FROM link WHERE repository_id = ? AND blob_id = ?",
+            .integer(repository),
+            .integer(blobID)
+        ) { $0.integer(0) }
     }
 
     /// Whether a visible manifest, or one that is being pushed, refers to this one.
@@ -173,7 +167,7 @@ extension MetadataTransaction {
 
     /// Takes tags away that stand for what belongs to a manifest, and puts up for review what they named.
     private func removeCompanions(of digest: String, in repository: RepositoryID) throws {
-        for tag in Self.companionTags(of: digest) where try !isPinned(tag, in: repository) {
+        for tag in CompanionTag.tags(of: digest) where try !isPinned(tag, in: repository) {
             try db.run(
                 """
                 INSERT OR IGNORE INTO review (entry_id, due_at)
@@ -184,13 +178,6 @@ extension MetadataTransaction {
             )
             try dropTag(tag, in: repository)
         }
-    }
-
-    /// Tags that stand for what belongs to a manifest.
-    static func companionTags(of digest: String) -> [Tag] {
-        let parts = digest.split(separator: ":")
-        guard parts.count == 2 else { return [] }
-        return companionSuffixes.compactMap { Tag("\(parts[0])-\(parts[1].prefix(64))\($0)") }
     }
 
     /// Puts a manifest up for review whose index lets go of it.
@@ -259,10 +246,13 @@ extension MetadataTransaction {
         } ?? nil
     }
 
-    /// Removes a manifest that `settleReviews` returned in the same transaction.
-    package func removeReviewed(_ entry: Int64) throws {
+    /// Removes a manifest that `settleReviews` returned in the same transaction; false when `claim` has it stay.
+    @discardableResult
+    package func removeReviewed(_ entry: Int64) throws -> Bool {
+        guard isClaimed(.entry(entry)) else { return false }
         try db.run("DELETE FROM review WHERE entry_id = ?", .integer(entry))
         try removeEntry(entry)
+        return true
     }
 
     private func isKeptByNothing(_ entry: Int64) throws -> Bool {

@@ -230,14 +230,7 @@ extension MetadataTransaction {
             // It was gone: this is its push.
             try db.run("UPDATE entry SET pushed_at = ? WHERE id = ?", .integer(clock.now.milliseconds), .integer(entry))
         }
-        try db.run(
-            """
-            UPDATE entry SET last_used = max(last_used, ?1), restored_at = CASE
-                WHEN restored_at IS NULL AND archived_at < ?1 THEN ?1 ELSE restored_at END WHERE id = ?2
-            """,
-            .integer(clock.now.milliseconds),
-            .integer(entry)
-        )
+        try recordUse(of: entry, at: clock.now)
         try db.run(
             "UPDATE manifest SET digest = ?1 WHERE entry_id = ?2 AND digest <> ?1",
             .text("\(manifest.digest)"),

@@ -42,7 +42,7 @@ extension MetadataTransaction {
         _ removal: Removal
     ) throws -> Bool {
         guard try isUnchanged(entry, lastUsed: lastUsed, tags: tags, mayHaveLostTags: root != nil),
-            try !isReferredTo(entry), try !isPinned(entry), claim.map({ $0(.entry(entry)) }) ?? true
+            try !isReferredTo(entry), try !isPinned(entry), isClaimed(.entry(entry))
         else { return false }
         // What it is about may have come meanwhile.
         guard try !hasSubject(entry, isVisible: true) else { return false }
@@ -89,14 +89,13 @@ extension MetadataTransaction {
     /// Whether one of an entry's tags stands for its belonging to a manifest that is visible.
     private func isVisibleCompanion(_ tags: [String], _ entry: Int64) throws -> Bool {
         for tag in tags {
-            let parts = tag.split(separator: "-", maxSplits: 1)
-            guard parts.count == 2, let digest = Digest("\(parts[0]):\(parts[1].prefix(64))") else { continue }
+            guard let subject = CompanionTag.subject(of: tag) else { continue }
             let isVisible = try db.first(
                 """
                 SELECT 1 FROM entry e JOIN entry s ON s.repository_id = e.repository_id AND s.scope = '' AND s.key = ?
                     AND s.hidden_at IS NULL AND s.is_dead = 0 WHERE e.id = ?
                 """,
-                .text("\(digest)"),
+                .text(subject),
                 .integer(entry)
             ) { _ in true }
             if isVisible != nil { return true }

@@ -13,10 +13,10 @@ package final class MetadataTransaction {
     package internal(set) var effects = MetadataEffects()
     /// What removed manifests let go of, goes at once when it was not used since; nil: it waits for the sweeper (D2).
     package var unusedSince: Timestamp?
-    /// What removed manifests let go of, waits for the sweeper, even if it was not used since they came.
-    var keepsLooseLinks = false
     /// Asked before a row goes because it was not used since (U1): false when a use of it is not written yet.
     package var claim: ((UsedRow) -> Bool)?
+
+    func isClaimed(_ row: UsedRow) -> Bool { claim?(row) ?? true }
 
     init(_ db: Database) {
         self.db = db

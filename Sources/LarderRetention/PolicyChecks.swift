@@ -36,8 +36,7 @@ struct PolicyChecks {
                 $0.rule.selection.isArchived == placed.rule.selection.isArchived
             }
             guard !follows else {
-                throw error(
-                    placed,
+                throw placed.error(
                     "Rule for tagStatus=ANY must have the lowest priority per storage class",
                     "tagStatus"
                 )
@@ -49,7 +48,7 @@ struct PolicyChecks {
         var classes: Set<Bool> = []
         for placed in sorted where placed.rule.selection.tagStatus == .untagged {
             guard classes.insert(placed.rule.selection.isArchived).inserted else {
-                throw error(placed, "Only one rule can select Untagged images per storage class", "tagStatus")
+                throw placed.error("Only one rule can select Untagged images per storage class", "tagStatus")
             }
         }
     }
@@ -59,14 +58,12 @@ struct PolicyChecks {
         for (index, placed) in sorted.enumerated() {
             for earlier in sorted[..<index] where covers(earlier.rule, placed.rule) {
                 if !isExtended {
-                    throw error(
-                        placed,
+                    throw placed.error(
                         "the tags of rule \(placed.rule.priority) are those of rule \(earlier.rule.priority)",
                         placed.rule.selection.tagPrefixes.isEmpty ? "tagPatternList" : "tagPrefixList"
                     )
                 }
-                throw error(
-                    placed,
+                throw placed.error(
                     "rule \(placed.rule.priority) can never match: rule \(earlier.rule.priority) identifies all that it "
                         + "could",
                     "tagStatus"
@@ -97,14 +94,6 @@ struct PolicyChecks {
     private func isSame(_ a: RetentionSelection, _ b: RetentionSelection) -> Bool {
         a.tagStatus == b.tagStatus && Set(a.tagPatterns) == Set(b.tagPatterns)
             && Set(a.tagPrefixes) == Set(b.tagPrefixes) && a.included == b.included && a.excluded == b.excluded
-    }
-
-    private func error(_ placed: PlacedRule, _ reason: String, _ key: String) -> PolicyError {
-        PolicyError(
-            reason,
-            place: placed.selectionPlaces[key] ?? placed.selectionPlace,
-            path: "\(placed.path).selection.\(key)"
-        )
     }
 }
 
@@ -202,10 +191,6 @@ private struct ContradictionChecks {
     }
 
     private func error(_ reason: String, _ key: String) -> PolicyError {
-        PolicyError(
-            reason,
-            place: placed.selectionPlaces[key] ?? placed.selectionPlace,
-            path: "\(placed.path).selection.\(key)"
-        )
+        placed.error(reason, key)
     }
 }

@@ -4,11 +4,19 @@ import LarderCore
 struct PlacedRule {
     let rule: RetentionRule
     let path: String
-    let place: PolicyPlace
     let priorityPlace: PolicyPlace
     let selectionPlace: PolicyPlace
     /// The members of the selection, for messages about one of them.
     let selectionPlaces: [String: PolicyPlace]
+
+    /// What is wrong with a member of the selection.
+    func error(_ reason: String, _ key: String) -> PolicyError {
+        PolicyError(
+            reason,
+            place: selectionPlaces[key] ?? selectionPlace,
+            path: "\(path).selection.\(key)"
+        )
+    }
 }
 
 /// An object of the text, whose members are asked for by name.
@@ -180,7 +188,6 @@ struct PolicyReader {
         return PlacedRule(
             rule: try selection.makeRule(priority: Int(clamping: priority), note: note, action: action),
             path: path,
-            place: rule.place,
             priorityPlace: rule.places["rulePriority"] ?? rule.place,
             selectionPlace: selection.object.place,
             selectionPlaces: selection.object.places

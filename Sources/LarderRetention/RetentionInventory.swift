@@ -78,10 +78,6 @@ package struct ContentBlob: Sendable, Equatable {
 
 /// Everything visible in a repository at one moment, with what belongs to what.
 package struct RetentionInventory: Sendable {
-    /// Tags under which tools without referrers keep what belongs to a manifest
-    /// (distribution specification 1.1, "Referrers Tag Schema"; cosign).
-    package static let companionSuffixes = ["", ".sig", ".att", ".sbom"]
-
     /// By their numbers.
     package let items: [RetentionItem]
     /// Of each item: the items that keep it, which are the indexes that refer to it and what it is about.
@@ -125,7 +121,7 @@ package struct RetentionInventory: Sendable {
             if let subject = item.subject {
                 if let subject = byKey[subject] { hold(index, by: subject) } else { isWaiting[index] = true }
             }
-            let subjects = item.tags.map { Self.companionSubject(of: $0.name).flatMap { byKey[$0] } }
+            let subjects = item.tags.map { CompanionTag.subject(of: $0.name).flatMap { byKey[$0] } }
             if !subjects.isEmpty && subjects.allSatisfy({ $0 != nil && $0 != index }) {
                 isCompanion[index] = true
                 for subject in Set(subjects.compactMap(\.self)).sorted() { hold(index, by: subject) }
@@ -160,15 +156,5 @@ package struct RetentionInventory: Sendable {
             }
         }
         return isHeld
-    }
-
-    /// The key of the manifest that a tag such as `sha256-<hex>.sig` is about; nil: it is an ordinary tag.
-    package static func companionSubject(of tag: String) -> String? {
-        let prefix = "sha256-"
-        guard tag.utf8.count >= prefix.utf8.count + 64, tag.hasPrefix(prefix) else { return nil }
-        let rest = tag.dropFirst(prefix.count)
-        let hex = rest.prefix(64)
-        guard companionSuffixes.contains(String(rest.dropFirst(64))) else { return nil }
-        return "sha256:\(hex)"
     }
 }

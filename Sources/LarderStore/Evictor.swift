@@ -280,8 +280,6 @@ package final class Evictor: Service {
 
     /// Evicts; when the disk is too full even for that, once more without the ballast.
     private func evict(_ candidates: [EvictionCandidate]) async throws -> (bytes: Int64, count: Int) {
-        // Whatever way it ends, and after the hot set forgot what went.
-        defer { uses.endEviction(of: candidates) }
         do {
             return try await commitEviction(of: candidates)
         } catch {
@@ -295,10 +293,7 @@ package final class Evictor: Service {
     private func commitEviction(
         of candidates: [EvictionCandidate]
     ) async throws(StoreError) -> (bytes: Int64, count: Int) {
-        try await committer.commit(rowCount: candidates.count * 4) { [uses] in
-            // Only what really goes is a miss meanwhile.
-            try $0.evict(uses.beginEviction(of: $0.evictable(candidates)))
-        }
+        try await committer.commit(rowCount: candidates.count * 4, claimingFrom: uses) { try $0.evict(candidates) }
     }
 
     private func note(_ result: (bytes: Int64, count: Int), oldest: EvictionCandidate?) {

@@ -22,10 +22,11 @@ struct InventoryReader {
         _ repository: Repository,
         needs: RetentionPolicy.Needs
     ) async throws -> RetentionInventory {
-        var items = try await entries(of: repository.id)
+        let pins = try await pins(of: repository.id)
+        var items = try await entries(of: repository.id, pins)
         if !items.isEmpty {
             let places = Dictionary(uniqueKeysWithValues: items.indices.map { (items[$0].id, $0) })
-            try await addTags(to: &items, places, repository.id)
+            try await addTags(to: &items, places, pins, repository.id)
             try await addRelations(to: &items, places, repository.id)
             if repository.hasBeenSparse { guardSparse(&items) }
             if !needs.labels.isEmpty { try await addLabels(needs.labels, to: &items, places) }
@@ -44,9 +45,10 @@ struct InventoryReader {
         }
     }
 
-    private func entries(of repository: RepositoryID) async throws -> [RetentionItem] {
-        let pins = try await pins(of: repository)
-        let reasons = Dictionary(pins.map { ($0.item, $0.reason) }) { first, _ in first }
+    private func entries(
+        of repository: RepositoryID,
+        _ pins: [PinnedItem: String]
+    ) async throws -> [RetentionItem] {
         var items: [RetentionItem] = []
         var last: (scope: String, key: String)?
         while true {
@@ -62,7 +64,7 @@ struct InventoryReader {
                 item.untaggedAt = row.untaggedAt
                 item.archivedAt = row.archivedAt
                 item.restoredAt = row.restoredAt
-                if !reasons.isEmpty, let key = EntryKey(row.key) { item.pin = reasons[.entry(key)] }
+                if !pins.isEmpty, let key = EntryKey(row.key) { item.pin = pins[.entry(key)] }
                 item.value = ContentBlob(id: row.blobID, size: row.size)
                 items.append(item)
             }
@@ -71,10 +73,11 @@ struct InventoryReader {
         }
     }
 
-    private func pins(of repository: RepositoryID) async throws -> [Pin] {
-        let now = now
-        return try await metadata.read(on: pool) { try $0.pins(in: repository) }
-            .filter { $0.pinnedUntil.map { $0 > now } ?? true }
+    /// Why things are pinned.
+    private func pins(of repository: RepositoryID) async throws -> [PinnedItem: String] {
+        let pins = try await metadata.read(on: pool) { try $0.pins(in: repository) }
+        let lasting = pins.filter { $0.pinnedUntil.map { $0 > now } ?? true }
+        return Dictionary(lasting.map { ($0.item, $0.reason) }) { first, _ in first }
     }
 
     /// Where manifests may have come after the index that names them, which nothing records, untagged ones may be in use.
@@ -88,13 +91,9 @@ struct InventoryReader {
     private func addTags(
         to items: inout [RetentionItem],
         _ places: [Int64: Int],
+        _ pins: [PinnedItem: String],
         _ repository: RepositoryID
     ) async throws {
-        let pins = try await pins(of: repository)
-        var reasons: [String: String] = [:]
-        for pin in pins {
-            if case .tag(let tag) = pin.item { reasons[tag.text] = pin.reason }
-        }
         var last = ""
         while true {
             let cursor = last
@@ -103,9 +102,8 @@ struct InventoryReader {
             }
             for tag in tags {
                 guard let place = places[tag.entry] else { continue }
-                items[place].tags.append(
-                    RetentionTag(name: tag.name, givenAt: tag.givenAt, pin: reasons[tag.name])
-                )
+                let pin = pins.isEmpty ? nil : Tag(tag.name).flatMap { pins[.tag($0)] }
+                items[place].tags.append(RetentionTag(name: tag.name, givenAt: tag.givenAt, pin: pin))
             }
             guard tags.count == Self.rowsPerRead, let tag = tags.last else { return }
             last = tag.name
@@ -169,7 +167,7 @@ struct InventoryReader {
             }
             for entry in followers {
                 guard let place = places[entry] else { continue }
-                let hasOwnTag = items[place].tags.contains { RetentionInventory.companionSubject(of: $0.name) == nil }
+                let hasOwnTag = items[place].tags.contains { CompanionTag.subject(of: $0.name) == nil }
                 if !hasOwnTag { items[place].isLeaving = true }
             }
             guard hidden.count == Self.entriesPerRead, let entry = hidden.last?.entry else { break }

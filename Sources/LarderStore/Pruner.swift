@@ -261,18 +261,12 @@ final class Pruner: Sendable {
         unusedFor: Duration? = nil,
         _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
     ) async throws -> Value {
-        let box = ClaimBox(uses: uses)
-        defer { box.release() }
         // After the start uses that the process before did not get to write are unknown: the sweeper frees later.
         let isYoung = ContinuousClock().now - created < min(configuration.startGrace, configuration.unreferencedAge)
         let unusedSince = isYoung ? nil : now() - (unusedFor ?? configuration.unreferencedAge)
-        return try await committer.commit(rowCount: rowCount) { transaction in
-            transaction.claim = { box.claim($0) }
+        return try await committer.commit(rowCount: rowCount, claimingFrom: uses) { transaction in
             transaction.unusedSince = unusedSince
-            defer {
-                transaction.claim = nil
-                transaction.unusedSince = nil
-            }
+            defer { transaction.unusedSince = nil }
             return try body(transaction)
         }
     }
@@ -345,25 +339,5 @@ final class Pruner: Sendable {
             try await reclaim()
         }
         return result
-    }
-}
-
-/// Rows that one transaction removes, and that count as a miss until it has ended.
-private final class ClaimBox: Sendable {
-    private let uses: UseTracker
-    private let rows = Mutex<[UsedRow]>([])
-
-    init(uses: UseTracker) {
-        self.uses = uses
-    }
-
-    func claim(_ row: UsedRow) -> Bool {
-        guard uses.claim(row) else { return false }
-        rows.withLock { $0.append(row) }
-        return true
-    }
-
-    func release() {
-        uses.release(rows.withLock { $0 })
     }
 }

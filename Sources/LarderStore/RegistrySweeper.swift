@@ -163,19 +163,13 @@ final class RegistrySweeper: Service {
     private func settleReviews(unusedSince: Timestamp) async throws -> (dueCount: Int, removedCount: Int) {
         let now = now()
         let due = try await read { try $0.dueReviews(at: now, atMost: Self.rowsPerSlice) }
-        let candidates = due.map { entry in
-            EvictionCandidate(row: .entry(entry), repository: 0, lastUsed: unusedSince, size: 0)
-        }
-        defer { uses.endEviction(of: candidates) }
-        let count = try await committer.commit(rowCount: Self.rowsPerSlice * 4) { [uses, grace] transaction in
-            let going = Set(try transaction.settleReviews(of: due, unusedSince: unusedSince, grace: grace))
-            // U1: what was used since, and is not written yet, is looked at in the next round. Only what really goes is
-            // a miss meanwhile.
-            let leaving = uses.beginEviction(
-                of: candidates.filter { if case .entry(let id) = $0.row { going.contains(id) } else { false } }
-            )
-            for case .entry(let id) in leaving.map(\.row) { try transaction.removeReviewed(id) }
-            return leaving.count
+        let count = try await committer.commit(
+            rowCount: Self.rowsPerSlice * 4,
+            claimingFrom: uses
+        ) { [grace] transaction in
+            // U1: what was used since, and is not written yet, is looked at in the next round.
+            try transaction.settleReviews(of: due, unusedSince: unusedSince, grace: grace)
+                .count { try transaction.removeReviewed($0) }
         }
         return (due.count, count)
     }
@@ -188,10 +182,8 @@ final class RegistrySweeper: Service {
             try $0.unreferencedLinks(in: repository, unusedSince: unusedSince, atMost: Self.rowsPerSlice)
         }
         if candidates.isEmpty { return (0, 0) }
-        defer { uses.endEviction(of: candidates) }
-        return try await committer.commit(rowCount: candidates.count * 4) { [uses] in
-            // Only what really goes is a miss meanwhile.
-            try $0.evict(uses.beginEviction(of: $0.evictable(candidates)))
+        return try await committer.commit(rowCount: candidates.count * 4, claimingFrom: uses) {
+            try $0.evict(candidates)
         }
     }
 

@@ -1,4 +1,5 @@
 import LarderCore
+import LarderMetadata
 import Synchronization
 
 /// Last uses that are not written yet, and rows that are on their way out.
@@ -53,18 +54,6 @@ final class UseTracker: Sendable {
         }
     }
 
-    /// Begins the eviction of rows that were not used since their last use was written, and returns those.
-    ///
-    /// `endEviction` must follow for the same rows, after the hot set has forgotten them.
-    func beginEviction(of candidates: [EvictionCandidate]) -> [EvictionCandidate] {
-        state.withLock { state in
-            let leaving = candidates.filter { state.uses[$0.row] == nil }
-            for candidate in leaving { state.leaving.insert(candidate.row) }
-            if !leaving.isEmpty { state.evictionCount += 1 }
-            return leaving
-        }
-    }
-
     /// Begins the removal of one row; false when a use of it is not written yet.
     ///
     /// `release` must follow, after the hot set has forgotten it.
@@ -77,15 +66,47 @@ final class UseTracker: Sendable {
         }
     }
 
-    /// Ends what `claim` began.
+    /// Ends what `claim` began: the rows are gone, or stay after all.
     func release(_ rows: [UsedRow]) {
         state.withLock { $0.leaving.subtract(rows) }
     }
+}
 
-    /// Ends it: the rows are gone, or stay after all.
-    func endEviction(of candidates: [EvictionCandidate]) {
-        state.withLock { state in
-            for candidate in candidates { state.leaving.remove(candidate.row) }
+extension Committer {
+    /// Commits a removal of rows: those whose use is not written yet stay, and what goes is a miss until the hot set has
+    /// forgotten it (U1).
+    func commit<Value: Sendable>(
+        rowCount: Int,
+        claimingFrom uses: UseTracker,
+        _ body: @escaping @Sendable (MetadataTransaction) throws -> Value
+    ) async throws(StoreError) -> Value {
+        let claims = UseClaims(uses)
+        // Whatever way it ends.
+        defer { claims.release() }
+        return try await commit(rowCount: rowCount) { transaction in
+            transaction.claim = { claims.claim($0) }
+            defer { transaction.claim = nil }
+            return try body(transaction)
         }
+    }
+}
+
+/// Rows that one transaction removes.
+private final class UseClaims: Sendable {
+    private let uses: UseTracker
+    private let rows = Mutex<[UsedRow]>([])
+
+    init(_ uses: UseTracker) {
+        self.uses = uses
+    }
+
+    func claim(_ row: UsedRow) -> Bool {
+        guard uses.claim(row) else { return false }
+        rows.withLock { $0.append(row) }
+        return true
+    }
+
+    func release() {
+        uses.release(rows.withLock { $0 })
     }
 }

@@ -18,12 +18,17 @@ private func candidate(_ blobID: Int64) -> EvictionCandidate {
 struct UseTrackerTests {
     private let tracker = UseTracker()
 
+    /// Those of some candidates that may go.
+    private func claimed(_ candidates: [EvictionCandidate]) -> [EvictionCandidate] {
+        candidates.filter { tracker.claim($0.row) }
+    }
+
     @Test
     func whatIsBeingEvictedIsNotUsed() {
-        #expect(tracker.beginEviction(of: [candidate(1), candidate(2)]) == [candidate(1), candidate(2)])
+        #expect(claimed([candidate(1), candidate(2)]) == [candidate(1), candidate(2)])
         #expect(!tracker.note(candidate(1).row, at: Timestamp(milliseconds: 5)))
         #expect(tracker.note(candidate(3).row, at: Timestamp(milliseconds: 5)))
-        tracker.endEviction(of: [candidate(1), candidate(2)])
+        tracker.release([candidate(1), candidate(2)].map(\.row))
         #expect(tracker.note(candidate(1).row, at: Timestamp(milliseconds: 6)))
         #expect(tracker.count == 2)
     }
@@ -31,7 +36,7 @@ struct UseTrackerTests {
     @Test
     func whatWasUsedSinceThePlanIsNotEvicted() {
         #expect(tracker.note(candidate(1).row, at: Timestamp(milliseconds: 5)))
-        #expect(tracker.beginEviction(of: [candidate(1), candidate(2)]) == [candidate(2)])
+        #expect(claimed([candidate(1), candidate(2)]) == [candidate(2)])
     }
 
     @Test
@@ -41,7 +46,7 @@ struct UseTrackerTests {
         let batch = tracker.unwritten(atMost: 10)
         #expect(batch.count == 1)
         // Still in the way of an eviction while the transaction runs.
-        #expect(tracker.beginEviction(of: [candidate(1)]) == [])
+        #expect(claimed([candidate(1)]) == [])
         #expect(tracker.note(row, at: Timestamp(milliseconds: 9)))
         tracker.noteWritten(batch)
         // Renewed meanwhile: the newer time is still to be written.
