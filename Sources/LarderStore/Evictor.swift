@@ -175,7 +175,7 @@ package final class Evictor: Service {
                     self.directory.find(id)?.quotaDemand(bytes: bytes, entries: entries) ?? EvictionDemand(bytes: 0)
                 }
                 if isExhausted { exhausted.insert(id) }
-                if bytes + entries > 0, isExhausted || directory.find(id)?.kind != .cache {
+                if bytes + entries > 0, isExhausted || directory.kind(of: id) != .cache {
                     try await relieve(id) {
                         !(self.directory.find(id)?.isOverQuota(bytes: bytes, entries: entries) ?? false)
                     }

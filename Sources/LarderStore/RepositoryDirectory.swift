@@ -51,6 +51,11 @@ package final class RepositoryDirectory: Sendable {
         state.withLock { $0.byID[id] }
     }
 
+    /// The kind of a repository, without what it costs to copy the rest; nil when it was removed.
+    func kind(of id: RepositoryID) -> RepositoryKind? {
+        state.withLock { $0.byID[id]?.kind }
+    }
+
     /// All repositories, by name.
     package var all: [Repository] {
         state.withLock { Array($0.byID.values) }.sorted { $0.name.text < $1.name.text }

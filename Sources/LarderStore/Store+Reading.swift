@@ -99,7 +99,7 @@ extension Store {
 
     /// Whether a name is that of the empty blob in a cache, whose clients count on it; a registry has it when it was pushed.
     private func isAlwaysThere(_ name: StoredName) -> Bool {
-        name.item == .blob(.emptySHA256) && directory.find(name.repository)?.kind == .cache
+        name.item == .blob(.emptySHA256) && directory.kind(of: name.repository) == .cache
     }
 
     /// Notes a hit where the stored time of use has grown old; false when it is being evicted: then it is a miss (U1).
@@ -126,7 +126,7 @@ extension Store {
             lastUsed: found.lastUsed,
             manifest: found.manifest
         )
-        if case .link = found.used { content.notesEveryUse = directory.find(name.repository)?.kind == .registry }
+        if case .link = found.used { content.notesEveryUse = directory.kind(of: name.repository) == .registry }
         guard noteUse(of: content, name: name) else { return .miss }
         if case .entry(let entry) = found.used, !found.isComplete { return .incomplete(entry: entry, content) }
         if case .bytes = body { hotSet.insert(content, for: name, ticket: ticket) }
