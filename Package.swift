@@ -15,6 +15,7 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioConcurrencyHelpers = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -77,6 +78,7 @@ let package = Package(
                 .embedInCode("0003_create_uploads.sql"),
                 .embedInCode("0004_create_manifests.sql"),
                 .embedInCode("0005_create_retention.sql"),
+                .embedInCode("0006_create_scopes.sql"),
             ],
         ),
         .target(name: "LarderMetadata", dependencies: ["LarderCore", "LarderMigrations", grdb, grdbSQLite]),
@@ -99,8 +101,10 @@ let package = Package(
             path: "Sources/Adapters/BazelHTTPMessages",
             exclude: ["action_result.proto"],
         ),
+        .systemLibrary(name: "CZlib"),
+        .target(name: "LarderArchive", dependencies: ["CZlib", "LarderCore"]),
         .target(name: "APIMessages", path: "Sources/Adapters/APIMessages"),
-        adapter("API", also: ["APIMessages"]),
+        adapter("API", also: ["APIMessages", "LarderArchive"]),
         adapter("BazelHTTP", also: ["BazelHTTPMessages", protobuf]),
         adapter("Ccache"),
         adapter("Gradle"),
@@ -118,7 +122,10 @@ let package = Package(
         ),
         .target(
             name: "LarderClient",
-            dependencies: ["APIMessages", "LarderCore", asyncHTTPClient, nioCore, nioFoundationCompat, nioHTTP1],
+            dependencies: [
+                "APIMessages", "LarderArchive", "LarderCore", asyncHTTPClient, nioConcurrencyHelpers, nioCore,
+                nioFoundationCompat, nioHTTP1, nioPosix, yams,
+            ],
         ),
         .executableTarget(
             name: "larder",
@@ -136,6 +143,10 @@ let package = Package(
         .testTarget(
             name: "LarderCoreTests",
             dependencies: ["LarderCore", "LarderTestSupport"]
+        ),
+        .testTarget(
+            name: "LarderArchiveTests",
+            dependencies: ["LarderArchive", "LarderCore", "LarderTestSupport"]
         ),
         .testTarget(
             name: "LarderRetentionTests",
@@ -173,9 +184,9 @@ let package = Package(
         ),
         .testTarget(
             name: "LarderClientTests",
-            dependencies: ["LarderClient", "LarderCore", "LarderTestSupport", nioCore]
+            dependencies: ["APIMessages", "LarderClient", "LarderCore", "LarderTestSupport", asyncHTTPClient, nioCore]
         ),
-        adapterTests("API"),
+        adapterTests("API", also: ["APIMessages", "LarderArchive"]),
         adapterTests("BazelHTTP", also: ["BazelHTTPMessages", protobuf]),
         adapterTests("Ccache"),
         adapterTests("Gradle"),

@@ -20,6 +20,7 @@ package enum Migrations {
         step("0003_create_uploads", PackageResources._003_create_uploads_sql),
         step("0004_create_manifests", PackageResources._004_create_manifests_sql),
         step("0005_create_retention", PackageResources._005_create_retention_sql),
+        step("0006_create_scopes", PackageResources._006_create_scopes_sql),
     ]
 
     private static func step(_ identifier: String, _ bytes: [UInt8]) -> Step {

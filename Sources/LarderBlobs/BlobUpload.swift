@@ -99,6 +99,32 @@ package final class BlobUpload: Sendable {
         }
     }
 
+    /// Writes bytes anywhere, for uploads whose parts come in any order, several at a time.
+    ///
+    /// The file has to be read for its digest then (`hashAgain`).
+    package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int64) throws(StoreError) {
+        let (file, path) = try state.withLock { (state) throws(StoreError) in
+            guard let file = state.file else { throw .shuttingDown }
+            state.mustRead = true
+            return (file, state.uploadName)
+        }
+        try files.write(bytes, to: file, at: offset, path: path)
+        files.startWriteback(of: file, from: offset, length: Int64(bytes.count))
+        state.withLock { $0.length = max($0.length, offset + Int64(bytes.count)) }
+    }
+
+    /// Makes what was written so far durable, while more may be coming.
+    package func synchronize() throws(StoreError) {
+        let (file, path, hasDurableName) = try state.withLock { (state) throws(StoreError) in
+            guard let file = state.file else { throw .shuttingDown }
+            return (file, state.uploadName, state.hasDurableName)
+        }
+        try files.synchronize(file, path: path)
+        guard !hasDurableName else { return }
+        try files.synchronizeFolder("\(root)/uploads")
+        state.withLock { $0.hasDurableName = true }
+    }
+
     /// The digests of what was hashed: SHA-256 first, then SHA-512 if it was asked for.
     package func digests() -> [Digest] {
         hasher.withLock { $0.finalize() }
@@ -152,8 +178,11 @@ package final class BlobUpload: Sendable {
     }
 
     /// Hashes a bounded part of the open file behind what `hasher` has; false when that was all.
-    package func hashAgain(into hasher: inout IncrementalHasher) throws(StoreError) -> Bool {
+    ///
+    /// `limit`: How far to go at most; nil: to the end.
+    package func hashAgain(into hasher: inout IncrementalHasher, upTo limit: Int64? = nil) throws(StoreError) -> Bool {
         let start = hasher.byteCount
+        let length = min(length, limit ?? .max)
         let end = min(length, start + Self.rehashLength)
         var fresh = hasher
         try read(start..<end) { fresh.update($0) }

@@ -4,6 +4,7 @@ import Foundation
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
+import Synchronization
 
 /// Talks to a server's API, over its address or over the `larder.sock` of a data folder.
 package struct ServerClient: Sendable {
@@ -14,26 +15,40 @@ package struct ServerClient: Sendable {
     }
 
     let base: String
-    private let client = HTTPClient.shared
-    /// For what may be silent for hours; lives as long as the process, so it is never shut down.
-    private static let patientClient: HTTPClient = {
-        var configuration = HTTPClient.Configuration.singletonConfiguration
-        configuration.timeout.read = nil
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
+    /// For people: the address, or the socket's path.
+    let name: String
+    let contact = ServerContact()
+    private let token: String?
+    private static let client = makeClient(isPatient: false)
+    /// For what may be silent for hours.
+    private static let patientClient = makeClient(isPatient: true)
     /// What takes longer than this is asked for with patience.
     private static let patienceLimit: TimeAmount = .seconds(60)
     /// Of answers that are read whole, and of a line of those that are not, in bytes.
     private static let answerLengthMax = 16 << 20
 
-    package init(_ address: Address) {
+    /// `token`: Sent with every request, if there is one.
+    package init(_ address: Address, token: String? = nil) {
         switch address {
         case .url(let url):
             base = url.hasSuffix("/") ? String(url.dropLast()) : url
+            name = base
         case .socket(let path):
             let allowed = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
             base = "http+unix://\(path.addingPercentEncoding(withAllowedCharacters: allowed) ?? path)"
+            name = path
         }
+        self.token = token
+    }
+
+    /// Lives as long as the process, so it is never shut down.
+    private static func makeClient(isPatient: Bool) -> HTTPClient {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        // Where nobody listens, that is said at once: the library would try again for as long as the request may take.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(15)
+        if isPatient { configuration.timeout.read = nil }
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
     /// Whether a server answers.
@@ -138,24 +153,59 @@ package struct ServerClient: Sendable {
         }
     }
 
+    /// Sends a request.
+    ///
+    /// - Throws: `ClientError` when there is no answer, or one that says no.
     func execute(_ request: HTTPClientRequest, timeout: TimeAmount) async throws -> HTTPClientResponse {
-        let client = timeout > Self.patienceLimit ? Self.patientClient : client
-        let response: HTTPClientResponse
-        do {
-            response = try await client.execute(request, timeout: timeout)
-        } catch let error as HTTPClientError {
-            throw ClientError("no answer from the server at \(base): \(error.shortDescription)")
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            throw ClientError("no answer from the server at \(base): \(error)")
-        }
-        guard (200..<300).contains(response.status.code) else {
-            let data = Data(buffer: (try? await response.body.collect(upTo: 64 << 10)) ?? ByteBuffer())
-            let message = try? JSONDecoder().decode(ErrorMessage.self, from: data)
-            throw ClientError(message?.error ?? "the server answered \(response.status.code)")
-        }
+        let response = try await respond(to: request, timeout: timeout)
+        guard (200..<300).contains(response.status.code) else { throw await Self.refusal(in: response) }
         return response
+    }
+
+    /// Sends a request; an answer that says no is an answer like others.
+    func respond(to request: HTTPClientRequest, timeout: TimeAmount) async throws -> HTTPClientResponse {
+        var request = request
+        authorize(&request)
+        let client = timeout > Self.patienceLimit ? Self.patientClient : Self.client
+        do {
+            let response = try await client.execute(request, timeout: timeout)
+            contact.note()
+            return response
+        } catch {
+            throw noAnswer(error)
+        }
+    }
+
+    /// Adds what every request to the server says.
+    func authorize(_ request: inout HTTPClientRequest) {
+        request.headers.replaceOrAdd(name: "User-Agent", value: "larder")
+        if let token { request.headers.replaceOrAdd(name: "Authorization", value: "Bearer \(token)") }
+    }
+
+    /// What an answer other than 2xx says.
+    static func refusal(in response: HTTPClientResponse) async -> ClientError {
+        let code = response.status.code
+        let data = Data(buffer: (try? await response.body.collect(upTo: 64 << 10)) ?? ByteBuffer())
+        let message = try? JSONDecoder().decode(ErrorMessage.self, from: data)
+        // Whatever the server lacks now it may have a little later, but for space.
+        let isTransient = code == 429 || code >= 500 && code != 507
+        return ClientError(message?.error ?? "the server answered \(code)", isTransient: isTransient)
+    }
+
+    /// An error of the connection in words, or the cancellation that caused it; errors of our own stay as they are.
+    func noAnswer(_ error: any Error) -> any Error {
+        if error is CancellationError || Task.isCancelled { return CancellationError() }
+        if error is ClientError { return error }
+        let unusable: [HTTPClientError] = [.invalidURL, .emptyHost, .emptyScheme, .missingSocketPath]
+        if let error = error as? HTTPClientError, unusable.contains(error) || "\(error)".contains("unsupportedScheme") {
+            return ClientError("\(name) is no address of a server; one is written such as http://127.0.0.1:7878")
+        }
+        var reason = (error as? HTTPClientError)?.shortDescription ?? "\(error)"
+        // The library's texts for these are made for programmers.
+        if reason.contains("Connection refused") || reason.contains("No such file or directory") {
+            reason = "nothing listens there; start one with `larder serve`, or set LARDER_URL"
+        }
+        return ClientError("no answer from the server at \(name): \(reason)", isTransient: true)
     }
 
     func decode<Value: Decodable>(_ data: Data) throws -> Value {
@@ -165,4 +215,16 @@ package struct ServerClient: Sendable {
             throw ClientError("the server's answer is not understood; is it another version of larder?")
         }
     }
+}
+
+/// Whether a server has answered at all.
+///
+/// Until it has, a failure is no break-off: its address is wrong, or it does not run.
+final class ServerContact: Sendable {
+    private let answered = Atomic(false)
+
+    var hasAnswered: Bool { answered.load(ordering: .relaxed) }
+
+    /// Notes an answer.
+    func note() { answered.store(true, ordering: .relaxed) }
 }

@@ -18,4 +18,14 @@ package struct EntryKey: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { text }
+
+    /// Keys are what their bytes are; `String` would ignore how an accent is encoded.
+    package static func == (left: EntryKey, right: EntryKey) -> Bool { haveSameBytes(left.text, right.text) }
+}
+
+/// Whether two texts are the same byte by byte.
+func haveSameBytes(_ left: String, _ right: String) -> Bool {
+    left.utf8.withContiguousStorageIfAvailable { left in
+        right.utf8.withContiguousStorageIfAvailable { right in left.elementsEqual(right) }
+    }?.flatMap { $0 } ?? left.utf8.elementsEqual(right.utf8)
 }

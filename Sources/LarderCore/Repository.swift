@@ -59,6 +59,8 @@ package struct RepositorySettings: Sendable, Equatable {
     package var tagsAreImmutable = false
     /// Of a registry: tags that move nevertheless.
     package var mutableTags: [TagPattern] = []
+    /// Of a cache: whether an entry that was saved under a key may be saved again with other content.
+    package var allowsOverwrite = false
     /// For so long what was removed can be brought back; nil: as the kind has it.
     package var undoTime: Duration?
     /// When its policy is applied, as a cron expression, or `off`; nil: as the store has it.

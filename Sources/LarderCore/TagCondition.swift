@@ -3,6 +3,8 @@ package enum TagCondition: Hashable, Sendable {
     case none
     /// There must be no such tag (`If-None-Match: *`).
     case isAbsent
+    /// There must be none, or it must name this manifest already.
+    case staysPut
     /// It must name one of these digests (`If-Match`).
     case names([String])
 }

@@ -85,9 +85,15 @@ extension ExpressLane {
         if exchange.facts.hasUnknownExpectation {
             return refuse(HTTPAnswer(417, "the only expectation is 100-continue\n"), context)
         }
-        if front.access == .readOnly, !exchange.method.isRead, ![.propfind, .options].contains(exchange.method) {
+        if front.access == .readOnly, !exchange.method.isRead, !route.isReadOnly,
+            ![.propfind, .options].contains(exchange.method)
+        {
             let answer = adapter.answer(to: .notAllowed("this server is read-only"), for: route.operation)
-            let isPlain = if case .custom = route.operation { answer.status != 403 } else { false }
+            let isPlain =
+                switch route.operation {
+                case .custom, .customWrite: answer.status != 403
+                case .read, .write, .delete, .refuse: false
+                }
             return refuse(isPlain ? HTTPAnswer(403, "this server is read-only\n") : answer, context)
         }
         switch route.operation {

@@ -54,13 +54,17 @@ package struct HTTPRoute: Sendable {
     package let operation: Operation
     /// Of a read's answer.
     package let form: ReadForm
+    /// Whether nothing is changed by it, whatever the method says.
+    package let isReadOnly: Bool
 
     package init(
         _ operation: Operation,
         repository: RepositoryName = .default,
         kind: RepositoryKind = .cache,
-        form: ReadForm = .plain
+        form: ReadForm = .plain,
+        isReadOnly: Bool = false
     ) {
+        self.isReadOnly = isReadOnly
         self.operation = operation
         self.repository = repository
         self.kind = kind
@@ -109,6 +113,8 @@ package struct HTTPContext: Sendable {
     package let requestID: String
     /// Whether the request came through `larder.sock`, from the user who runs the server.
     package let isLocalAdministrator: Bool
+    /// Counts a read of a repository that is no `read` route, as a hit or a miss.
+    package let countRead: @Sendable (_ repository: RepositoryName, _ isHit: Bool) -> Void
 }
 
 /// The methods that adapters tell apart.

@@ -56,7 +56,13 @@ struct SlowRoad: Sendable {
             let context = HTTPContext(
                 store: front.store,
                 requestID: requestID,
-                isLocalAdministrator: front.isLocalSocket
+                isLocalAdministrator: front.isLocalSocket,
+                countRead: { [front, tool = adapter.name] repository, isHit in
+                    // Only repositories that exist are named, so that nobody fills the metrics with names.
+                    let isKnown = front.store.directory.id(of: repository) != nil
+                    let series = front.metrics.series(adapter: tool, repository: isKnown ? repository.text : "-")
+                    series.countRead(isHit: isHit)
+                }
             )
             return try await adapter.respond(to: request, route: route, context: context)
         }

@@ -142,25 +142,6 @@ extension MetadataTransaction {
         try db.first("SELECT 1 FROM entry WHERE id = ? AND is_dead = 0", .integer(entry)) { _ in true } ?? false
     }
 
-    /// Removes the entry that has a key, so that it can be brought back if `removal` says so; false when there is none.
-    ///
-    /// - Throws: `notAllowed` when it is pinned.
-    package func deleteEntry(_ key: EntryKey, in repository: RepositoryID, _ removal: Removal) throws -> Bool {
-        let id = try db.first(
-            "SELECT id FROM entry WHERE repository_id = ? AND scope = '' AND key = ? AND hidden_at IS NULL",
-            .integer(repository),
-            .text(key.text)
-        ) { $0.integer(0) }
-        guard let id else { return false }
-        try forgetPins(until: removal.now)
-        try checkPins(id)
-        guard removal.undoUntil != nil else {
-            try removeEntry(id)
-            return true
-        }
-        return try remove(id, with: nil, removal)
-    }
-
     /// Removes an entry at once, or, when it has many references, takes its key away and leaves the rest to slices.
     func removeEntry(_ id: Int64) throws {
         let entry = try db.first(

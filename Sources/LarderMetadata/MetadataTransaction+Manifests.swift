@@ -64,7 +64,7 @@ package struct TagRule: Sendable {
     /// - Throws: `conditionFailed`.
     func check(_ tag: Tag, names digest: String?) throws(StoreError) {
         switch condition {
-        case .none: return
+        case .none, .staysPut: return
         case .isAbsent:
             if let digest { throw .conditionFailed("tag \(tag) exists and names \(digest)") }
         case .names(let digests):
@@ -75,13 +75,11 @@ package struct TagRule: Sendable {
     }
 
     func protects(_ tag: Tag) -> Bool {
-        areImmutable && !mutablePatterns.contains { $0.matches(tag) }
+        condition == .staysPut || areImmutable && !mutablePatterns.contains { $0.matches(tag) }
     }
 }
 
 extension MetadataTransaction {
-    private static let pendingScope = "#pending"
-
     /// Stores a manifest with everything it names, and gives it tags: all of it or nothing.
     ///
     /// One that is there is only given the tags; the time of its push stays.
@@ -101,7 +99,7 @@ extension MetadataTransaction {
         if let isStored = try tagExisting(manifest, tags: tags, in: repository, clock: clock) { return isStored }
         let references = try resolve(manifest.content, manifest.children, isSparse: manifest.isSparse, in: repository)
         let (entry, isStored) = try insertEntry(
-            manifest,
+            manifest.value,
             scope: "",
             key: manifest.key,
             referenceCount: references.count,
@@ -114,31 +112,13 @@ extension MetadataTransaction {
         return isStored
     }
 
-    /// Begins a manifest with any number of references, invisible until `finishManifest`.
+    /// Adds a slice of references to what `beginEntry` began; from then on they are protected by the entry.
     ///
-    /// - Returns: The entry that `addManifestReferences` adds to, and whether the value's content was stored.
-    package func beginManifest(
-        _ manifest: NewManifest,
-        in repository: RepositoryID,
-        clock: UseClock
-    ) throws -> (entry: Int64, isStored: Bool) {
-        // The number of the next row is in no other key.
-        let number = try db.first("SELECT coalesce(max(id), 0) + 1 FROM entry") { $0.integer(0) } ?? 1
-        return try insertEntry(
-            manifest,
-            scope: Self.pendingScope,
-            key: "\(manifest.key)#\(number)",
-            referenceCount: 0,
-            in: repository,
-            clock: clock
-        )
-    }
-
-    /// Adds a slice of references; from then on they are protected by the entry.
-    package func addManifestReferences(
+    /// - Throws: `missingContent`, `invalidContent` for a wrong size, `notFound` when the entry is gone.
+    package func addPendingReferences(
         content: some Collection<BlobDescriptor> & Sendable,
-        children: some Collection<BlobDescriptor> & Sendable,
-        isSparse: Bool,
+        children: some Collection<BlobDescriptor> & Sendable = [],
+        isSparse: Bool = false,
         to entry: Int64,
         in repository: RepositoryID
     ) throws {
@@ -174,31 +154,7 @@ extension MetadataTransaction {
         try setTags(tags, to: entry, in: repository, clock: clock)
     }
 
-    /// Gives up a manifest that was begun.
-    package func abandonManifest(_ entry: Int64) throws {
-        try removeEntry(entry)
-    }
-
-    /// Gives up what an earlier process began.
-    package func abandonPendingManifests() throws {
-        for entry in try db.all(
-            "SELECT id FROM entry WHERE scope = '#pending' AND is_dead = 0",
-            convert: { $0.integer(0) }
-        ) {
-            try removeEntry(entry)
-        }
-    }
-
     // MARK: - Parts
-
-    /// - Throws: `notFound` when what was begun is gone: somebody emptied or removed the repository.
-    private func requirePending(_ entry: Int64) throws {
-        let isPending = try db.first(
-            "SELECT 1 FROM entry WHERE id = ? AND scope = '#pending' AND is_dead = 0",
-            .integer(entry)
-        ) { _ in true }
-        if isPending == nil { throw StoreError.notFound("the repository was emptied while the manifest was pushed") }
-    }
 
     /// Gives tags to the manifest if the repository has it, and new bytes if those were damaged.
     ///
@@ -261,39 +217,6 @@ extension MetadataTransaction {
         return isStored
     }
 
-    private func insertEntry(
-        _ manifest: NewManifest,
-        scope: String,
-        key: String,
-        referenceCount: Int,
-        in repository: RepositoryID,
-        clock: UseClock
-    ) throws -> (entry: Int64, isStored: Bool) {
-        let (blob, isStored) = try storeAndLink(
-            manifest.value,
-            in: repository,
-            isExplicit: false,
-            entryCount: 1,
-            clock: clock
-        )
-        try db.run(
-            """
-            INSERT INTO entry (repository_id, scope, key, blob_id, pushed_at, last_used, is_complete, reference_count)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-            """,
-            .integer(repository),
-            .text(scope),
-            .text(key),
-            .integer(blob.id),
-            .integer(clock.now.milliseconds),
-            .integer(clock.now.milliseconds),
-            .flag(scope.isEmpty),
-            .integer(Int64(referenceCount))
-        )
-        charge(repository, entries: 1)
-        return (db.lastInsertedRowID, isStored)
-    }
-
     private func publish(_ manifest: NewManifest, as entry: Int64, in repository: RepositoryID) throws {
         try db.run(
             """
@@ -354,7 +277,9 @@ extension MetadataTransaction {
             try rule.check(tag, names: current?.digest)
             guard let current, current.key != manifest.key, rule.protects(tag) else { continue }
             throw StoreError.notAllowed(
-                "tag \(tag) is immutable and names \(current.digest); push \(manifest.digest) under another tag"
+                rule.condition == .staysPut
+                    ? "tag \(tag) names \(current.digest), and was not to be moved to \(manifest.digest)"
+                    : "tag \(tag) is immutable and names \(current.digest); push \(manifest.digest) under another tag"
             )
         }
     }

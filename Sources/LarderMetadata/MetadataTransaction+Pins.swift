@@ -23,7 +23,9 @@ extension MetadataTransaction {
                 try db.first(
                     """
                     SELECT 1 FROM entry
-                    WHERE repository_id = ? AND scope = '' AND key = ? AND is_dead = 0 AND hidden_at IS NULL
+                    WHERE repository_id = ?1 AND scope = '' AND key = ?2 AND is_dead = 0 AND hidden_at IS NULL
+                    UNION ALL SELECT 1 FROM entry WHERE repository_id = ?1 AND scope > '' AND scope <> '#pending'
+                    AND key = ?2 AND is_dead = 0 AND hidden_at IS NULL LIMIT 1
                     """,
                     .integer(repository),
                     .text(item.name)

@@ -20,8 +20,9 @@ extension MetadataTransaction {
         try db.run(
             """
             INSERT INTO repository (name, kind, created_at, quota_bytes, quota_entries, validates_content,
-                allows_sparse, has_been_sparse, has_immutable_tags, mutable_tags, undo_time, prune_schedule)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11)
+                allows_sparse, has_been_sparse, has_immutable_tags, mutable_tags, undo_time, prune_schedule,
+                allows_overwrite)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10, ?11, ?12)
             """,
             .text(name.text),
             .text(kind.rawValue),
@@ -33,7 +34,8 @@ extension MetadataTransaction {
             .flag(settings.tagsAreImmutable),
             .text(Self.text(of: settings.mutableTags)),
             .optional(settings.undoTime?.wholeMilliseconds),
-            settings.pruneSchedule.map { .text($0) } ?? .null
+            settings.pruneSchedule.map { .text($0) } ?? .null,
+            .flag(settings.allowsOverwrite)
         )
         return Repository(
             id: db.lastInsertedRowID,
@@ -52,7 +54,7 @@ extension MetadataTransaction {
             """
             UPDATE repository SET quota_bytes = ?, quota_entries = ?, validates_content = ?,
                 allows_sparse = ?4, has_been_sparse = max(has_been_sparse, ?4), has_immutable_tags = ?, mutable_tags = ?,
-                undo_time = ?, prune_schedule = ?
+                undo_time = ?, prune_schedule = ?, allows_overwrite = ?
             WHERE id = ?
             """,
             .optional(settings.quotaBytes?.bytes),
@@ -63,6 +65,7 @@ extension MetadataTransaction {
             .text(Self.text(of: settings.mutableTags)),
             .optional(settings.undoTime?.wholeMilliseconds),
             settings.pruneSchedule.map { .text($0) } ?? .null,
+            .flag(settings.allowsOverwrite),
             .integer(id)
         )
         return try db.repositories(where: "id = ?", .integer(id)).first
@@ -144,7 +147,7 @@ extension Database {
             """
             SELECT id, name, kind, created_at, quota_bytes, quota_entries, validates_content, used_bytes, entry_count,
                 allows_sparse, has_immutable_tags, mutable_tags, has_been_sparse, undo_time, prune_schedule,
-                policy_set_at, pruned_at
+                policy_set_at, pruned_at, allows_overwrite
             FROM repository WHERE is_deleted = 0 AND \(condition)
             """,
             value
@@ -162,6 +165,7 @@ extension Database {
             settings.mutableTags = row.text(11).split(separator: " ").compactMap { TagPattern($0) }
             settings.undoTime = row.optionalInteger(13).map { .milliseconds($0) }
             settings.pruneSchedule = row.isNull(14) ? nil : row.text(14)
+            settings.allowsOverwrite = row.flag(17)
             var repository = Repository(
                 id: row.integer(0),
                 name: name,

@@ -2,7 +2,7 @@ import GRDB
 package import LarderCore
 
 extension MetadataTransaction {
-    /// Brings back an entry by its key, with what went with it and the tags that it had.
+    /// Brings back an entry by its key, that which was removed last of several scopes, with what went with it and the tags that it had.
     ///
     /// `tags`: nil: those that it had, and `askedFor`; else these, also if they exist.
     ///
@@ -18,9 +18,10 @@ extension MetadataTransaction {
     ) throws -> Restoration {
         let entry = try db.first(
             """
-            SELECT e.id, e.hidden_at, r.key FROM entry e JOIN hidden h ON h.entry_id = e.id AND h.undo_until > ?3
+            SELECT e.id, e.hidden_at, r.key FROM hidden h JOIN entry e ON e.id = h.entry_id
             LEFT JOIN entry r ON r.id = h.root_id AND r.id <> e.id AND r.hidden_at IS NOT NULL
-            WHERE e.repository_id = ?1 AND e.scope = '' AND e.key = ?2 AND e.is_dead = 0
+            WHERE h.repository_id = ?1 AND h.undo_until > ?3 AND e.key = ?2 AND e.is_dead = 0
+            ORDER BY e.hidden_at DESC LIMIT 1
             """,
             .integer(repository),
             .text(key.text),

@@ -54,6 +54,7 @@ extension RepositorySettings {
             quotaEntries = value
         case "validate": validatesContent = try Self.flag(key, text, place)
         case "allow-sparse": allowsSparse = try Self.flag(key, text, place)
+        case "allow-overwrite": allowsOverwrite = try Self.flag(key, text, place)
         case "immutable-tags": tagsAreImmutable = try Self.flag(key, text, place)
         case "mutable-tags":
             let patterns = text.split(separator: " ")
@@ -76,7 +77,7 @@ extension RepositorySettings {
         default:
             throw SettingError(
                 "\(place): unknown setting `\(key)`; known: kind, quota, quota-entries, validate, allow-sparse, "
-                    + "immutable-tags, mutable-tags, undo-time, prune-schedule, policy"
+                    + "allow-overwrite, immutable-tags, mutable-tags, undo-time, prune-schedule, policy"
             )
         }
     }

@@ -107,7 +107,8 @@ package struct LarderServer: Sendable {
                 hitRates: { metrics.hitRates },
                 version: larderVersion,
                 uptime: { ContinuousClock().now - start },
-                now: Self.wallClock
+                now: Self.wallClock,
+                makeUploadID: { UUID().uuidString.lowercased() }
             )
         )
         func makeFront(isLocalSocket: Bool) -> HTTPFront {

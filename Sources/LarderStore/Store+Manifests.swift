@@ -46,7 +46,12 @@ extension Store {
         let repository = try await repositoryForWriting(name, kind: .registry)
         let named = digest ?? digests[0]
         let labels = try await labels(of: manifest, in: repository.id)
-        try await withStoredContent(bytes, digests: digests, repository: repository) {
+        // One that is there takes nothing of the repository's quota.
+        var isThere = false
+        if repository.settings.quotaEntries != nil || repository.settings.quotaBytes != nil {
+            isThere = try await read { try $0.hasManifest(digests[0], in: repository.id) }
+        }
+        try await withStoredContent(bytes, digests: digests, repository: repository, entries: isThere ? 0 : 1) {
             (value, reservation) async throws(StoreError) in
             try await self.commit(
                 NewManifest(
@@ -178,57 +183,6 @@ extension Store {
         return labels.merging(ImageLabels.read(annotations: annotations)) { _, annotation in annotation }
     }
 
-    /// What became of a manifest's own bytes, and why the manifest is not there.
-    private struct Commitment {
-        /// Whether a row names the content given: its file stays then.
-        let isStored: Bool
-        var failure: StoreError?
-    }
-
-    /// Makes an entry's bytes durable, in a file if they are too long to be inline, for a transaction that names them.
-    private func withStoredContent(
-        _ bytes: ByteBuffer,
-        digests: [Digest],
-        repository: Repository,
-        _ commit: (UploadedBlob, Reservation) async throws(StoreError) -> Commitment
-    ) async throws {
-        let size = Int64(bytes.readableBytes)
-        // One that is there takes nothing of the repository's quota.
-        var isThere = false
-        if repository.settings.quotaEntries != nil || repository.settings.quotaBytes != nil {
-            isThere = try await read { try $0.hasManifest(digests[0], in: repository.id) }
-        }
-        let reservation = Reservation(store: self, repository: repository.id, entries: isThere ? 0 : 1)
-        defer { reservation.release() }
-        if !isThere { try await reservation.take(size) }
-        let aliases = Array(digests.dropFirst())
-        if size <= configuration.inlineLimit.bytes {
-            let content = BlobContent.inline(Array(bytes.readableBytesView))
-            let blob = UploadedBlob(digest: digests[0], aliases: aliases, size: size, content: content)
-            let commitment = try await commit(blob, reservation)
-            if let failure = commitment.failure { throw failure }
-            return
-        }
-        let upload = try await pool.run { [blobs] in try blobs.beginUpload() }
-        let commitment: Commitment
-        do {
-            try await pool.run {
-                try bytes.withUnsafeReadableBytes { try upload.append($0) }
-                try upload.finish()
-                try upload.publish(as: digests[0])
-            }
-            let content = BlobContent.file(generation: upload.generation)
-            let blob = UploadedBlob(digest: digests[0], aliases: aliases, size: size, content: content)
-            commitment = try await commit(blob, reservation)
-        } catch {
-            // After a failed sync its row may be there: the next start looks.
-            if !committer.hasFailed { pool.submit { upload.abandon() } }
-            throw error
-        }
-        pool.submit { commitment.isStored ? upload.settle() : upload.abandon() }
-        if let failure = commitment.failure { throw failure }
-    }
-
     /// Commits a manifest: at once, or, when it has many references, in slices that nobody sees before the last.
     private func commit(
         _ manifest: NewManifest,
@@ -236,16 +190,16 @@ extension Store {
         rule: TagRule,
         in repository: Repository,
         _ reservation: Reservation
-    ) async throws(StoreError) -> Commitment {
+    ) async throws(StoreError) -> Commitment<Void> {
         let (id, clock) = (repository.id, useClock(in: .registry))
         let sliceLength = MetadataTransaction.referencesPerSlice
         guard manifest.content.count + manifest.children.count > sliceLength else {
             let isStored = try await commit(reservation) {
                 try $0.putManifest(manifest, tags: tags, rule: rule, in: id, clock: clock)
             }
-            return Commitment(isStored: isStored)
+            return Commitment(isStored: isStored, outcome: .success(()))
         }
-        let (entry, isStored) = try await commit(reservation) { try $0.beginManifest(manifest, in: id, clock: clock) }
+        let (entry, isStored) = try await commit(reservation) { try $0.beginEntry(manifest.value, in: id, clock: clock) }
         do {
             var (content, children) = (manifest.content[...], manifest.children[...])
             while !content.isEmpty || !children.isEmpty {
@@ -254,7 +208,7 @@ extension Store {
                 content = content.dropFirst(slice.count)
                 children = children.dropFirst(childSlice.count)
                 try await committer.commit(rowCount: sliceLength * 2) {
-                    try $0.addManifestReferences(
+                    try $0.addPendingReferences(
                         content: slice,
                         children: childSlice,
                         isSparse: manifest.isSparse,
@@ -268,9 +222,9 @@ extension Store {
             }
         } catch {
             // What was begun goes in slices, its bytes with it.
-            try? await committer.commit { try $0.abandonManifest(entry) }
-            return Commitment(isStored: isStored, failure: error)
+            try? await committer.commit { try $0.abandonEntry(entry) }
+            return Commitment(isStored: isStored, outcome: .failure(error))
         }
-        return Commitment(isStored: isStored)
+        return Commitment(isStored: isStored, outcome: .success(()))
     }
 }

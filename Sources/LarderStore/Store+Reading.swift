@@ -19,18 +19,20 @@ extension Store {
     ///
     /// Blocks: for threads of the pool.
     ///
+    /// `fillsHotSet`: Not for reads of so many blobs that they would drive out what is asked for one by one.
+    ///
     /// A blob that turns out damaged is quarantined and misses.
-    package func resolve(_ names: [StoredName]) -> [ReadOutcome] {
+    package func resolve(_ names: [StoredName], fillsHotSet: Bool = true) -> [ReadOutcome] {
         for _ in 0..<3 {
             // U1: an eviction between the snapshot and the notes of use would not see these.
             let evictionCount = uses.evictionCount
-            let outcomes = resolveOnce(names)
+            let outcomes = resolveOnce(names, fillsHotSet: fillsHotSet)
             if uses.evictionCount == evictionCount { return outcomes }
         }
-        return resolveOnce(names)
+        return resolveOnce(names, fillsHotSet: fillsHotSet)
     }
 
-    private func resolveOnce(_ names: [StoredName]) -> [ReadOutcome] {
+    private func resolveOnce(_ names: [StoredName], fillsHotSet: Bool) -> [ReadOutcome] {
         // Tickets are taken before the snapshot begins (V1).
         let tickets = names.map { hotSet.ticket(for: $0) }
         let isChecking = quarantinedCount.load(ordering: .acquiring) > 0
@@ -41,7 +43,7 @@ extension Store {
                 }
             }
             return zip(names, zip(tickets, found)).map { name, read in
-                outcome(of: name, found: read.1, ticket: read.0)
+                outcome(of: name, found: read.1, ticket: fillsHotSet ? read.0 : nil)
             }
         } catch {
             return names.map { _ in .failed(error) }
@@ -113,7 +115,7 @@ extension Store {
         return true
     }
 
-    private func outcome(of name: StoredName, found: FoundBlob?, ticket: HotSet.Ticket) -> ReadOutcome {
+    private func outcome(of name: StoredName, found: FoundBlob?, ticket: HotSet.Ticket?) -> ReadOutcome {
         if isAlwaysThere(name) { return .found(.empty) }
         guard let found else { return .miss }
         guard let body = body(of: found, name: name) else { return .miss }
@@ -129,12 +131,12 @@ extension Store {
         if case .link = found.used { content.notesEveryUse = directory.kind(of: name.repository) == .registry }
         guard noteUse(of: content, name: name) else { return .miss }
         if case .entry(let entry) = found.used, !found.isComplete { return .incomplete(entry: entry, content) }
-        if case .bytes = body { hotSet.insert(content, for: name, ticket: ticket) }
+        if case .bytes = body, let ticket { hotSet.insert(content, for: name, ticket: ticket) }
         return .found(content)
     }
 
     /// The bytes or the open file of a row; nil, after quarantining it, when it is damaged.
-    private func body(of found: FoundBlob, name: StoredName) -> StoredContent.Body? {
+    func body(of found: FoundBlob, name: StoredName) -> StoredContent.Body? {
         if let bytes = found.inlineBytes {
             // Inline blobs are verified whenever they are read from the database, so the hot set holds only sound ones.
             guard IncrementalHasher.digest(of: bytes) == found.blob.digest else {

@@ -28,8 +28,12 @@ extension Store {
     /// `id`: Unique; names the upload from then on.
     ///
     /// - Throws: As `admit`; `overloaded` when too many uploads are open.
-    package func beginUpload(_ id: String, in name: RepositoryName) async throws(StoreError) {
-        let repository = try await repositoryForWriting(name, kind: .registry)
+    package func beginUpload(
+        _ id: String,
+        in name: RepositoryName,
+        kind: RepositoryKind = .registry
+    ) async throws(StoreError) {
+        let repository = try await repositoryForWriting(name, kind: kind)
         let now = now()
         // What stays empty need not be kept long.
         let expiresAt = now + min(configuration.uploadLifetime, Self.emptyUploadLifetime)
@@ -119,9 +123,16 @@ extension Store {
         }
     }
 
-    /// Gives an upload up; false when there is none, or a request works on it.
+    /// Gives an upload up; false when there is none, or a request works on it. One in parts ends with the parts that are
+    /// being sent.
     package func cancelUpload(_ id: String, in name: RepositoryName) async throws(StoreError) -> Bool {
-        guard let session = session(id, in: name), session.take() == .taken else { return false }
+        guard let session = session(id, in: name) else { return false }
+        let isInParts = session.state.withLock { $0.parts != nil }
+        if isInParts, !session.isOver {
+            if session.doom() { discard(session) }
+            return true
+        }
+        guard session.take() == .taken else { return false }
         session.end()
         defer { abandon(session) }
         try await committer.commit { try $0.deleteUpload(id) }
@@ -144,8 +155,8 @@ extension Store {
 
     // MARK: - Sessions
 
-    private func session(_ id: String, in name: RepositoryName) -> UploadSession? {
-        directory.id(of: name, kind: .registry).flatMap { uploads.find(id, in: $0) }
+    func session(_ id: String, in name: RepositoryName) -> UploadSession? {
+        directory.id(of: name).flatMap { uploads.find(id, in: $0) }
     }
 
     private func withSession(
@@ -172,29 +183,34 @@ extension Store {
 
     /// The session's file, open: a new one, that of the request before, or that of an earlier process.
     private func openFile(of session: UploadSession) async throws -> BlobUpload {
-        try await pool.run { [blobs] in
-            if let upload = session.state.withLock({ $0.upload }) {
-                try upload.resume()
-                // What came and could not be acknowledged is sent again.
-                try upload.cut(to: session.length)
-                session.reservation.trim(to: session.length)
-                return upload
-            }
-            let upload: BlobUpload
-            if let left = session.state.withLock({ $0.leftFile }) {
-                guard let resumed = try blobs.resumeUpload(fileName: left.name, length: left.length) else {
-                    throw StoreError.corrupt("the file of the upload \(session.id) is gone")
-                }
-                upload = resumed
-            } else {
-                upload = try blobs.beginUpload()
-            }
-            session.state.withLock { state in
-                state.upload = upload
-                state.leftFile = nil
-            }
+        try await pool.run { [self] in
+            guard let upload = session.state.withLock({ $0.upload }) else { return try beginFile(of: session) }
+            try upload.resume()
+            // What came and could not be acknowledged is sent again.
+            try upload.cut(to: session.length)
+            session.reservation.trim(to: session.length)
             return upload
         }
+    }
+
+    /// The file of a session that has none open: a new one, or that of an earlier process.
+    ///
+    /// Blocks.
+    func beginFile(of session: UploadSession) throws -> BlobUpload {
+        let upload: BlobUpload
+        if let left = session.state.withLock({ $0.leftFile }) {
+            guard let resumed = try blobs.resumeUpload(fileName: left.name, length: left.length) else {
+                throw StoreError.corrupt("the file of the upload \(session.id) is gone")
+            }
+            upload = resumed
+        } else {
+            upload = try blobs.beginUpload()
+        }
+        session.state.withLock { state in
+            state.upload = upload
+            state.leftFile = nil
+        }
+        return upload
     }
 
     private func receive<Body: AsyncSequence>(
@@ -246,9 +262,17 @@ extension Store {
     }
 
     /// Makes a blob of all that a session received; returns its length.
-    private func store(_ session: UploadSession, as target: WriteTarget, digest: Digest) async throws -> Int64 {
+    ///
+    /// `hashed`: The digests of its bytes; nil: they are hashed if that was not done when they came.
+    func store(
+        _ session: UploadSession,
+        as target: WriteTarget,
+        digest: Digest,
+        hashed: [Digest]? = nil
+    ) async throws -> Int64 {
         guard let upload = session.state.withLock({ $0.upload }) else { throw StoreError.shuttingDown }
-        let digests = try await digests(of: upload, alsoSHA512: target.namesSHA512)
+        let digests =
+            if let hashed { hashed } else { try await digests(of: upload, alsoSHA512: target.namesSHA512) }
         guard digests.contains(digest) else {
             throw StoreError.digestMismatch(expected: digest, actual: digests.last ?? digests[0])
         }
@@ -278,7 +302,7 @@ extension Store {
             blob: blob,
             references: .none,
             repository: session.repository,
-            clock: useClock(in: .registry)
+            clock: useClock(in: target.kind)
         )
         let id = session.id
         session.end()
@@ -298,7 +322,7 @@ extension Store {
     }
 
     /// Ends a session: its row and its file go, in the background.
-    private func discard(_ session: UploadSession) {
+    func discard(_ session: UploadSession) {
         session.end()
         let id = session.id
         _ = committer.submit({ try $0.deleteUpload(id) }, completion: { (_: Result<Void, StoreError>) in })

@@ -65,7 +65,7 @@ package final class Store: Sendable {
         try Self.discardLeftovers(of: blobs, metadata: metadata, keeping: openUploads, logger: logger)
         let started = now()
         _ = try metadata.write { transaction in
-            try transaction.abandonPendingManifests()
+            try transaction.abandonPendingEntries()
             try transaction.closeInterruptedRuns(now: started)
         }
         let (repositories, account, quarantined, policies) = try metadata.read { snapshot in

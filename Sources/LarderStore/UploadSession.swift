@@ -9,6 +9,10 @@ import Synchronization
 final class UploadSession: Sendable {
     struct State {
         var isTaken = false
+        /// Requests that each send a part of it.
+        var partCount = 0
+        /// What came of an upload in parts; nil until the first.
+        var parts: UploadParts?
         var isOver = false
         /// It is to end with the request that works on it.
         var isDoomed = false
@@ -24,6 +28,8 @@ final class UploadSession: Sendable {
     let repository: RepositoryID
     let reservation: Reservation
     let state: Mutex<State>
+    /// Held while the file is opened for the first of several parts.
+    let opening = Mutex(())
 
     init(id: String, repository: RepositoryID, reservation: Reservation, expiresAt: Timestamp) {
         self.id = id
@@ -57,11 +63,36 @@ final class UploadSession: Sendable {
     }
 
     /// Begins work on the session, for one request.
-    func take() -> Taking {
+    ///
+    /// `inParts`: Whether it must be one in parts; an upload is that or is not.
+    func take(inParts: Bool = false) -> Taking {
         state.withLock { state in
-            if state.isOver { return .over }
-            if state.isTaken { return .busy }
+            if state.isOver || inParts != (state.parts != nil) { return .over }
+            if state.isTaken || state.partCount > 0 { return .busy }
             state.isTaken = true
+            return .taken
+        }
+    }
+
+    /// Makes it an upload in parts, if nothing else was done with it; bytes from the start that have come.
+    ///
+    /// `size`: Of the whole; nil when it is not known.
+    func declareParts(size: Int64?) -> Int64? {
+        state.withLock { state in
+            if state.isOver || state.isDoomed || (state.parts == nil && (state.upload != nil || state.isTaken)) { return nil }
+            var parts = state.parts ?? UploadParts(size: size, received: state.acknowledged)
+            parts.size = size ?? parts.size
+            state.parts = parts
+            return parts.contiguousLength
+        }
+    }
+
+    /// Begins work on a part, beside others.
+    func takePart() -> Taking {
+        state.withLock { state in
+            if state.isOver || state.isDoomed || state.parts == nil { return .over }
+            if state.isTaken { return .busy }
+            state.partCount += 1
             return .taken
         }
     }
@@ -74,16 +105,24 @@ final class UploadSession: Sendable {
         }
     }
 
+    /// Ends the work on a part; whether the session is to be given up now.
+    func giveBackPart() -> Bool {
+        state.withLock { state in
+            state.partCount -= 1
+            return state.isDoomed && !state.isOver && state.partCount == 0
+        }
+    }
+
     /// Whether the session may be given up now; if a request works on it, then when that ends.
     func doom() -> Bool {
         state.withLock { state in
             state.isDoomed = true
-            return !state.isTaken && !state.isOver
+            return !state.isTaken && state.partCount == 0 && !state.isOver
         }
     }
 
     /// Whether it has no byte and nobody is sending any.
-    var isWaitingEmpty: Bool { state.withLock { $0.acknowledged == 0 && !$0.isTaken && !$0.isOver } }
+    var isWaitingEmpty: Bool { state.withLock { $0.acknowledged == 0 && !$0.isTaken && $0.partCount == 0 && !$0.isOver } }
 
     var expiresAt: Timestamp { state.withLock { $0.expiresAt } }
 
@@ -92,7 +131,7 @@ final class UploadSession: Sendable {
     /// Ends a session that nobody works on; false when somebody does, or it has ended.
     func end(ifUnusedAt now: Timestamp) -> Bool {
         state.withLock { state in
-            guard !state.isTaken, !state.isOver, state.expiresAt <= now else { return false }
+            guard !state.isTaken, state.partCount == 0, !state.isOver, state.expiresAt <= now else { return false }
             state.isOver = true
             return true
         }

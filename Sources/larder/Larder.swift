@@ -14,12 +14,14 @@ struct Larder: AsyncParsableCommand {
               larder serve
               larder serve --data-dir /srv/larder --max-size 200GiB
               larder setup bazel
+              larder cache restore --key 'npm-{{ hash "package-lock.json" }}' --restore-key npm-
+              larder artifact push app:1.4 dist/
               larder status
             """,
         version: larderVersion,
         subcommands: [
-            Serve.self, Status.self, Check.self, Compact.self, Repo.self, Image.self, Policy.self, Prune.self, Pin.self,
-            Restore.self, Config.self, Setup.self,
+            Serve.self, Status.self, Artifact.self, Cache.self, Image.self, Repo.self, Policy.self, Prune.self,
+            Pin.self, Restore.self, Login.self, Logout.self, Check.self, Compact.self, Config.self, Setup.self,
         ],
     )
 }

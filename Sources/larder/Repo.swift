@@ -32,6 +32,11 @@ struct Repo: AsyncParsableCommand {
         @Option(help: "Of a registry: whether manifests may name content that is not there: true or false.")
         var allowSparse: Bool?
 
+        @Option(
+            help: "Of a cache: whether `larder cache save --overwrite` may replace what was saved first: true or false."
+        )
+        var allowOverwrite: Bool?
+
         @Option(help: "Of a registry: whether a tag stays with the image that it was given to first: true or false.")
         var immutableTags: Bool?
 
@@ -50,6 +55,7 @@ struct Repo: AsyncParsableCommand {
         func change(kind: String? = nil) throws -> RepositoryChangeMessage {
             var change = RepositoryChangeMessage(kind: kind, validatesContent: validate)
             change.allowsSparse = allowSparse
+            change.allowsOverwrite = allowOverwrite
             change.tagsAreImmutable = immutableTags
             if !mutableTags.isEmpty { change.mutableTags = mutableTags.filter { $0 != "none" } }
             if let quota {

@@ -8,14 +8,18 @@ import subprocess
 import threading
 import time
 
+from artifacts import ARTIFACT_NAMES, ArtifactRows
 from drivers import WRK_THREADS, curl_put, exchange, get_and_drop, in_parallel, put, wrk
 from images import IMAGE_NAMES, Image, ImageRows
+from jobs import CLIENT_NAMES, JobRows
 from retention import RETENTION_NAMES, RetentionRows
 from servers import GIB, KIB, MIB, Bodies, RowFailed, Server, say, start_docker_registry, start_larder, start_nginx
 from table import Line, shown
+from trees import TREE_NAMES, TreeRows
 
 CACHE_NAMES = ["get-small", "get-wide", "put-small", "get-large", "put-large"]
-NAMES = [*CACHE_NAMES, *IMAGE_NAMES, "start", "memory", *RETENTION_NAMES]  # in the order they run in
+NAMES = [*CACHE_NAMES, *IMAGE_NAMES, "start", "memory", *RETENTION_NAMES, *TREE_NAMES, *ARTIFACT_NAMES,
+         *CLIENT_NAMES]  # in the order they run in
 SMALL, SMALL_CONNECTIONS = 4 * KIB, 32
 NARROW, WIDE = 10_000, 160_000  # blobs; at 4 KiB each the second is ten times the hot set
 LARGE, LARGE_BLOBS = 100 * MIB, 8
@@ -27,12 +31,13 @@ CREATION_ATTEMPTS = 14  # half a minute each
 PUTS_PER_SECOND = 80_000  # so many bodies are prepared per second of a run; no server here takes more
 
 
-class Benchmark(ImageRows, RetentionRows):
+class Benchmark(ImageRows, RetentionRows, JobRows, TreeRows, ArtifactRows):
     def __init__(self, options, work, cleanup):
         self.options, self.work, self.cleanup = options, work, cleanup
-        self.lines, self.busiest = [], 0.0
+        self.lines, self.busiest, self.row = [], 0.0, None  # row: the name of the one that runs
         self.small, self.image = Bodies(options.seed, SMALL), Image(options.seed)
         self.fresh = itertools.count(1 << 24)  # numbers of large bodies
+        self.client_peaks, self.server_peaks, self.hot_sets = {}, {}, {}  # MB by row, of the rows of the client
         self.next_small = 1 << 24  # below are the bodies that the GET rows read
         self.servers, self.caches, self.registries = [], [], []  # all, and those that a row of the kind measures
         if {*CACHE_NAMES, *IMAGE_NAMES} & set(options.rows):

@@ -15,6 +15,7 @@ class Line:
     label: str
     unit: str
     wanted: list = dataclasses.field(default_factory=list)  # (contender, at least this many times its figure)
+    at_most: bool = dataclasses.field(default=False, kw_only=True)  # … or at most this many times
     limit: float | None = None  # at most this; then there is nothing to compare with
     figures: dict = dataclasses.field(default_factory=dict)
     note: str = ""
@@ -37,7 +38,7 @@ class Line:
         ratios = [(self.ratio(name, other), factor) for other, factor in self.wanted]
         if any(ratio is None for ratio, _ in ratios):
             return "-"
-        return "ok" if all(ratio >= factor for ratio, factor in ratios) else "MISS"
+        return "ok" if all(ratio <= factor if self.at_most else ratio >= factor for ratio, factor in ratios) else "MISS"
 
 
 def shown(figure, unit):
@@ -68,7 +69,8 @@ def table(lines, subject, others):
         ratios = [line.ratio(subject, other) for other in marks]
         cells.append(" / ".join("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios) or "-")
         at_most = "-" if line.limit is None else f"≤ {shown(line.limit, line.unit)}"
-        cells.append(" / ".join(f"≥ {factor}" for _, factor in line.wanted) or at_most)
+        sign = "≤" if line.at_most else "≥"
+        cells.append(" / ".join(f"{sign} {factor}" for _, factor in line.wanted) or at_most)
         cells.append(line.verdict(subject))
         cells.append(" ".join(spread(line, name) for name in [subject, *others]))
         rows.append(cells)

@@ -148,7 +148,7 @@ extension MetadataHarness {
     func begin(_ manifest: NewManifest, in repository: RepositoryID? = nil) throws -> Int64 {
         let repository = repository ?? main
         let entry = try metadata.write { transaction in
-            try transaction.beginManifest(manifest, in: repository, clock: Self.clock()).entry
+            try transaction.beginEntry(manifest.value, in: repository, clock: Self.clock()).entry
         }.value
         for start in stride(from: 0, to: manifest.content.count, by: 500) {
             try add(manifest, content: start..<min(start + 500, manifest.content.count), to: entry, in: repository)
@@ -169,7 +169,7 @@ extension MetadataHarness {
     ) throws {
         let repository = repository ?? main
         _ = try metadata.write { transaction in
-            try transaction.addManifestReferences(
+            try transaction.addPendingReferences(
                 content: Array(manifest.content[content]),
                 children: Array(manifest.children[children]),
                 isSparse: manifest.isSparse,

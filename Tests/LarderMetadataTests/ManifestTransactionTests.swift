@@ -705,7 +705,7 @@ import Testing
             #expect(error == .missingContent([Harness.digest(1200)]))
             #expect(try harness.count("reference") == 1000)
             #expect(try harness.problems() == [])
-            _ = try harness.metadata.write { try $0.abandonPendingManifests() }
+            _ = try harness.metadata.write { try $0.abandonPendingEntries() }
             #expect(try harness.repository().entryCount == 0)
             try harness.removeDeadEntries()
             #expect(try harness.count("entry") == 0)
@@ -723,9 +723,9 @@ import Testing
             let entry = try harness.begin(try Self.large(1).pushed(generation: 77))
             _ = try harness.metadata.write { transaction in
                 if isByTheNextStart {
-                    try transaction.abandonPendingManifests()
+                    try transaction.abandonPendingEntries()
                 } else {
-                    try transaction.abandonManifest(entry)
+                    try transaction.abandonEntry(entry)
                 }
             }
             #expect(try harness.problems() == [])
@@ -753,7 +753,7 @@ import Testing
             #expect(caseName(error) == "notAllowed")
             #expect(try !harness.has(image))
             #expect(try harness.tags() == ["v1"])
-            _ = try harness.metadata.write { try $0.abandonManifest(entry) }
+            _ = try harness.metadata.write { try $0.abandonEntry(entry) }
             try harness.removeDeadEntries()
             #expect(try harness.count("entry") == 1)
             #expect(try harness.problems() == [])

@@ -533,8 +533,8 @@ struct RegistryTests {
                 )
                 let clock = harness.store.useClock(in: .registry)
                 try await harness.store.committer.commit { transaction in
-                    let entry = try transaction.beginManifest(new, in: repository.id, clock: clock).entry
-                    try transaction.addManifestReferences(
+                    let entry = try transaction.beginEntry(new.value, in: repository.id, clock: clock).entry
+                    try transaction.addPendingReferences(
                         content: Array(new.content.prefix(700)),
                         children: [BlobDescriptor](),
                         isSparse: false,

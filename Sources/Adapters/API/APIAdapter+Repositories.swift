@@ -71,6 +71,7 @@ extension RepositoryMessage {
             quotaEntries: settings.quotaEntries,
             validatesContent: settings.validatesContent,
             allowsSparse: settings.allowsSparse,
+            allowsOverwrite: settings.allowsOverwrite,
             tagsAreImmutable: settings.tagsAreImmutable,
             mutableTags: settings.mutableTags.map(\.text),
             undoTimeSeconds: settings.undoTime.map { $0.wholeMilliseconds / 1000 },
@@ -87,6 +88,7 @@ extension RepositorySettings {
         if let entries = change.quotaEntries { quotaEntries = entries < 0 ? nil : entries }
         if let validates = change.validatesContent { validatesContent = validates }
         if let allows = change.allowsSparse { allowsSparse = allows }
+        if let allows = change.allowsOverwrite { allowsOverwrite = allows }
         if let areImmutable = change.tagsAreImmutable { tagsAreImmutable = areImmutable }
         if let patterns = change.mutableTags {
             mutableTags = patterns.compactMap { TagPattern($0) }

@@ -21,24 +21,30 @@ package struct APIAdapter: HTTPAdapter {
         package let version: String
         package let uptime: @Sendable () -> Duration
         package let now: TimeSource
+        /// A new UUID at each call.
+        package let makeUploadID: @Sendable () -> String
 
         package init(
             metricsText: @escaping @Sendable () async -> String,
             hitRates: @escaping @Sendable () -> [(tool: String, repository: String, hits: Int64, misses: Int64)],
             version: String,
             uptime: @escaping @Sendable () -> Duration,
-            now: @escaping TimeSource
+            now: @escaping TimeSource,
+            makeUploadID: @escaping @Sendable () -> String
         ) {
             self.metricsText = metricsText
             self.hitRates = hitRates
             self.version = version
             self.uptime = uptime
             self.now = now
+            self.makeUploadID = makeUploadID
         }
     }
 
     package let name = "api"
     let sources: Sources
+    /// Packs and manifests that are on their way in, and packs on their way out.
+    let transferBudget = ByteBudget(.mebibytes(512))
 
     package init(sources: Sources) {
         self.sources = sources
@@ -53,7 +59,14 @@ package struct APIAdapter: HTTPAdapter {
             guard line.segments.count >= 3, line.segments[1] == "v1" else {
                 return HTTPRoute(.refuse(Self.failure(404, "no such path; the API is /api/v1")))
             }
-            return HTTPRoute(.custom(bodyLimit: APICall.bodyLimit))
+            guard case .operation(let operation, let argument) = APIOperation.match(line.method, line.segments[2...])
+            else { return HTTPRoute(.custom(bodyLimit: APICall.bodyLimit)) }
+            return HTTPRoute(
+                operation.operation,
+                repository: RepositoryName(argument) ?? .default,
+                kind: operation.kind(QueryParameters(line.query)),
+                isReadOnly: operation.access == .reader
+            )
         default:
             return nil
         }
@@ -93,7 +106,7 @@ package struct APIAdapter: HTTPAdapter {
     private func respondToAPI(_ line: RequestLine, _ request: Request, _ context: HTTPContext) async throws -> Response
     {
         let match = APIOperation.match(line.method, line.segments.dropFirst(2))
-        let isOpen = if case .operation(let operation, _) = match { operation.isOpen } else { false }
+        let isOpen = if case .operation(let operation, _) = match { operation.access != .administrator } else { false }
         guard isOpen || context.isLocalAdministrator else {
             return Self.failure(
                 403,
@@ -148,6 +161,27 @@ package struct APIAdapter: HTTPAdapter {
         case .unpin: try await unpin(call)
         case .listRemoved: try await listRemoved(call)
         case .restore: try await restore(call)
+        case .findMissingBlobs: try await findMissingBlobs(call)
+        case .findBlobSizes: try await findBlobSizes(call)
+        case .putPack: try await putPack(call)
+        case .fetchBlobs: try await fetchBlobs(call)
+        case .beginUpload: try await beginUpload(call)
+        case .getUpload: try getUpload(call)
+        case .putPart: try await putPart(call)
+        case .finishUpload: try await finishUpload(call)
+        case .cancelUpload: try await cancelUpload(call)
+        case .listCaches: try await listCaches(call)
+        case .putCache: try await putCache(call)
+        case .removeCache: try await removeCache(call)
+        case .findCache: try await findCache(call)
+        case .restoreCache: try await restoreCache(call)
+        case .listArtifacts: try await listArtifacts(call)
+        case .getArtifact: try await getArtifact(call)
+        case .putArtifact: try await putArtifact(call)
+        case .tagArtifact: try await tagArtifact(call)
+        case .removeArtifact: try await removeArtifact(call)
+        case .getArtifactFile: try await getArtifactFile(call)
+        case .getArtifactZip: try await getArtifactZip(call)
         }
     }
 

@@ -9,6 +9,11 @@ import NIOCore
 struct APICall {
     /// Bodies are settings and policies.
     static let bodyLimit = ByteCount.kibibytes(64)
+    /// Lists of digests, behind a line that says what they are for.
+    static let digestListLimit = ByteCount(Int64(PackFrame.digestCountMax * 32) + bodyLimit.bytes)
+
+    /// Lists of sizes, in JSON.
+    static let sizeListLimit = ByteCount.kibibytes(256)
 
     let operation: APIOperation
     /// What stands for the braces in the operation's path; empty when there are none.
@@ -23,6 +28,9 @@ struct APICall {
     var name: RepositoryName {
         get throws(StoreError) { try Self.name(argument) }
     }
+
+    /// What kind the repository is, or becomes with the first write.
+    var contentKind: RepositoryKind { operation.kind(query) }
 
     /// The kind of repository that the path names.
     var kind: RepositoryKind {
@@ -67,12 +75,38 @@ struct APICall {
     /// The body as it came.
     ///
     /// - Throws: `tooLarge`.
-    func body() async throws -> ByteBuffer {
+    func body(atMost limit: ByteCount = Self.bodyLimit) async throws -> ByteBuffer {
         do {
-            return try await request.body.collect(upTo: Int(Self.bodyLimit.bytes))
+            return try await request.body.collect(upTo: Int(limit.bytes))
         } catch is NIOTooManyBytesError {
-            throw StoreError.tooLarge(limit: Self.bodyLimit)
+            throw StoreError.tooLarge(limit: limit)
         }
+    }
+
+    /// Digests of 32 bytes each.
+    ///
+    /// - Throws: `malformed`.
+    func digests(in bytes: ByteBuffer) throws(StoreError) -> [Digest] {
+        guard bytes.readableBytes % 32 == 0, bytes.readableBytes / 32 <= PackFrame.digestCountMax else {
+            throw .malformed("body: SHA-256 digests of 32 bytes each, one behind the other, at most \(PackFrame.digestCountMax)")
+        }
+        var digests: [Digest] = []
+        digests.reserveCapacity(bytes.readableBytes / 32)
+        let view = bytes.readableBytesView
+        for start in stride(from: view.startIndex, to: view.endIndex, by: 32) {
+            if let digest = Digest(.sha256, bytes: view[start..<(start + 32)]) { digests.append(digest) }
+        }
+        return digests
+    }
+
+    /// A digest in the query.
+    ///
+    /// - Throws: `malformed`, also when it is not there.
+    func digest(_ parameter: String) throws(StoreError) -> Digest {
+        guard let digest = query[parameter].flatMap({ Digest($0) }) else {
+            throw .malformed("\(parameter): a digest such as sha256:… is needed")
+        }
+        return digest
     }
 
     /// The body as text; empty when there is none.
@@ -91,10 +125,23 @@ struct APICall {
     ///
     /// `empty`: What no body stands for; nil: there has to be one.
     ///
+    /// `limit`: Of the body.
+    ///
     /// - Throws: `malformed`.
-    func message<Message: Decodable>(_ wanted: String, ifEmpty empty: Message? = nil) async throws -> Message {
-        let body = try await body()
+    func message<Message: Decodable>(
+        _ wanted: String,
+        ifEmpty empty: Message? = nil,
+        atMost limit: ByteCount = Self.bodyLimit
+    ) async throws -> Message {
+        let body = try await body(atMost: limit)
         if body.readableBytes == 0, let empty { return empty }
+        return try message(wanted, in: body)
+    }
+
+    /// Bytes as JSON.
+    ///
+    /// - Throws: `malformed`.
+    func message<Message: Decodable>(_ wanted: String, in body: ByteBuffer) throws(StoreError) -> Message {
         do {
             return try JSONDecoder().decode(Message.self, from: Data(body.readableBytesView))
         } catch {

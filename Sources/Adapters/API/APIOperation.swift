@@ -1,3 +1,4 @@
+import LarderCore
 package import LarderHTTP
 
 /// Everything that can be asked of `/api/v1`: one method of one path.
@@ -29,6 +30,27 @@ package enum APIOperation: String, CaseIterable, Sendable {
     case unpin
     case listRemoved
     case restore
+    case findMissingBlobs
+    case findBlobSizes
+    case putPack
+    case fetchBlobs
+    case beginUpload
+    case getUpload
+    case putPart
+    case finishUpload
+    case cancelUpload
+    case listCaches
+    case putCache
+    case removeCache
+    case findCache
+    case restoreCache
+    case listArtifacts
+    case getArtifact
+    case putArtifact
+    case tagArtifact
+    case removeArtifact
+    case getArtifactFile
+    case getArtifactZip
 
     /// Method and path; what stands in braces can be anything, and a `{name}` may have slashes.
     package var route: (method: RequestMethod, path: String) {
@@ -58,11 +80,72 @@ package enum APIOperation: String, CaseIterable, Sendable {
         case .unpin: (.delete, "/pins/{name}")
         case .listRemoved: (.get, "/removed/{name}")
         case .restore: (.post, "/restores/{name}")
+        case .findMissingBlobs: (.post, "/blobs/{name}/missing")
+        case .findBlobSizes: (.post, "/blobs/{name}/sizes")
+        case .putPack: (.post, "/blobs/{name}/pack")
+        case .fetchBlobs: (.post, "/blobs/{name}/fetch")
+        case .beginUpload: (.post, "/uploads/{name}")
+        case .getUpload: (.get, "/uploads/{name}")
+        case .putPart: (.put, "/uploads/{name}/part")
+        case .finishUpload: (.post, "/uploads/{name}/finish")
+        case .cancelUpload: (.delete, "/uploads/{name}")
+        case .listCaches: (.get, "/caches/{name}")
+        case .putCache: (.put, "/caches/{name}")
+        case .removeCache: (.delete, "/caches/{name}")
+        case .findCache: (.post, "/caches/{name}/find")
+        case .restoreCache: (.post, "/caches/{name}/restore")
+        case .listArtifacts: (.get, "/artifacts/{name}")
+        case .getArtifact: (.get, "/artifacts/{name}/version")
+        case .putArtifact: (.put, "/artifacts/{name}")
+        case .tagArtifact: (.put, "/artifacts/{name}/tags")
+        case .removeArtifact: (.delete, "/artifacts/{name}")
+        case .getArtifactFile: (.get, "/artifacts/{name}/file")
+        case .getArtifactZip: (.get, "/artifacts/{name}/zip")
         }
     }
 
-    /// Whether everybody may ask for it, not only the administrator.
-    var isOpen: Bool { self == .getStatus || self == .getOpenAPI }
+    /// Who may ask for something.
+    enum Access {
+        case administrator
+        /// Whoever may read the repository, or the server's status.
+        case reader
+        /// Whoever may write to the repository.
+        case writer
+    }
+
+    var access: Access {
+        switch self {
+        case .getStatus, .getOpenAPI, .findBlobSizes, .fetchBlobs, .listCaches, .findCache, .restoreCache, .listArtifacts,
+            .getArtifact, .getArtifactFile, .getArtifactZip:
+            .reader
+        case .findMissingBlobs, .putPack, .beginUpload, .getUpload, .putPart, .finishUpload, .cancelUpload, .putCache,
+            .removeCache, .putArtifact, .tagArtifact, .removeArtifact:
+            .writer
+        default: .administrator
+        }
+    }
+
+    /// What kind its repository is: `kind` in the query says so where it may be either.
+    func kind(_ query: QueryParameters) -> RepositoryKind {
+        switch self {
+        case .listArtifacts, .getArtifact, .putArtifact, .tagArtifact, .removeArtifact, .getArtifactFile, .getArtifactZip:
+            .registry
+        default: query["kind"] == RepositoryKind.registry.rawValue ? .registry : .cache
+        }
+    }
+
+    /// What comes with the request.
+    var operation: HTTPRoute.Operation {
+        switch self {
+        // A pack is any number of blobs, each with the store's limit.
+        case .putPack: .customWrite(bodyLimit: ByteCount(.max))
+        case .putPart: .customWrite(bodyLimit: nil)
+        case .putArtifact: .customWrite(bodyLimit: Manifest.sizeLimit)
+        case .findMissingBlobs, .fetchBlobs, .restoreCache: .custom(bodyLimit: APICall.digestListLimit)
+        case .findBlobSizes: .custom(bodyLimit: APICall.sizeListLimit)
+        default: .custom(bodyLimit: APICall.bodyLimit)
+        }
+    }
 }
 
 extension APIOperation {
@@ -81,11 +164,20 @@ extension APIOperation {
     static func match(_ method: RequestMethod, _ path: ArraySlice<Substring>) -> Match {
         let wanted = method == .head ? RequestMethod.get : method
         var others: [RequestMethod] = []
+        var best: (operation: APIOperation, argument: String)?
         for operation in allCases {
-            guard let argument = operation.argument(in: path) else { continue }
-            if operation.route.method == wanted { return .operation(operation, argument: argument) }
-            others.append(operation.route.method)
+            // Every request passes here: the first words differ for most.
+            guard let first = path.first, operation.route.path.dropFirst().hasPrefix(first),
+                let argument = operation.argument(in: path)
+            else { continue }
+            guard operation.route.method == wanted else {
+                others.append(operation.route.method)
+                continue
+            }
+            // A name may have slashes, so `/artifacts/{name}` fits what `/artifacts/{name}/zip` means.
+            if best.map({ argument.utf8.count < $0.argument.utf8.count }) ?? true { best = (operation, argument) }
         }
+        if let best { return .operation(best.operation, argument: best.argument) }
         return others.isEmpty ? .nothing : .otherMethods(others)
     }
 

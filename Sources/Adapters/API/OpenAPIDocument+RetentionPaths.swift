@@ -13,7 +13,9 @@ extension OpenAPIDocument {
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
-                  "404": {"$ref": "#/components/responses/NotFound"}
+                  "404": {"$ref": "#/components/responses/NotFound"},
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               },
               "put": {
@@ -37,7 +39,9 @@ extension OpenAPIDocument {
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               },
               "delete": {
@@ -48,7 +52,9 @@ extension OpenAPIDocument {
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             },
@@ -97,7 +103,9 @@ extension OpenAPIDocument {
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               },
               "delete": {
@@ -108,7 +116,9 @@ extension OpenAPIDocument {
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             },
@@ -140,6 +150,7 @@ extension OpenAPIDocument {
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
+                  "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               }
@@ -169,7 +180,9 @@ extension OpenAPIDocument {
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {"$ref": "#/components/responses/Conflict"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             },
@@ -226,7 +239,9 @@ extension OpenAPIDocument {
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
-                  "404": {"$ref": "#/components/responses/NotFound"}
+                  "404": {"$ref": "#/components/responses/NotFound"},
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               }
             },
@@ -256,7 +271,9 @@ extension OpenAPIDocument {
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
-                  "404": {"$ref": "#/components/responses/NotFound"}
+                  "404": {"$ref": "#/components/responses/NotFound"},
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               }
             },
@@ -284,7 +301,9 @@ extension OpenAPIDocument {
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
-                  "404": {"$ref": "#/components/responses/NotFound"}
+                  "404": {"$ref": "#/components/responses/NotFound"},
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               },
               "put": {
@@ -304,7 +323,9 @@ extension OpenAPIDocument {
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               },
               "delete": {
@@ -316,7 +337,9 @@ extension OpenAPIDocument {
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             },
@@ -347,7 +370,9 @@ extension OpenAPIDocument {
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
-                  "404": {"$ref": "#/components/responses/NotFound"}
+                  "404": {"$ref": "#/components/responses/NotFound"},
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               }
             },
@@ -371,7 +396,9 @@ extension OpenAPIDocument {
                   "409": {"$ref": "#/components/responses/Conflict"},
                   "412": {"$ref": "#/components/responses/Taken"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             }

@@ -10,6 +10,7 @@ extension OpenAPIDocument {
                     "description": "The status.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}}
                   },
+                  "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               }
@@ -63,7 +64,9 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Compact"}}}
                   },
                   "403": {"$ref": "#/components/responses/Forbidden"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             },
@@ -86,6 +89,7 @@ extension OpenAPIDocument {
                             "entryCount": 12,
                             "validatesContent": true,
                             "allowsSparse": false,
+                            "allowsOverwrite": false,
                             "tagsAreImmutable": true,
                             "mutableTags": ["latest", "pr-*"],
                             "undoTimeSeconds": 172800,
@@ -131,7 +135,9 @@ extension OpenAPIDocument {
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "409": {"$ref": "#/components/responses/Conflict"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               },
               "patch": {
@@ -151,7 +157,9 @@ extension OpenAPIDocument {
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {"$ref": "#/components/responses/Conflict"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               },
               "delete": {
@@ -162,7 +170,9 @@ extension OpenAPIDocument {
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             },
@@ -179,7 +189,9 @@ extension OpenAPIDocument {
                   "400": {"$ref": "#/components/responses/Malformed"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
-                  "503": {"$ref": "#/components/responses/Unavailable"}
+                  "500": {"$ref": "#/components/responses/Failed"},
+                  "503": {"$ref": "#/components/responses/Unavailable"},
+                  "507": {"$ref": "#/components/responses/Full"}
                 }
               }
             }

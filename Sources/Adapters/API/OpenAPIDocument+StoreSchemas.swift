@@ -95,6 +95,10 @@ extension OpenAPIDocument {
                     "type": "boolean",
                     "description": "Whether manifests may name content that is not there."
                   },
+                  "allowsOverwrite": {
+                    "type": "boolean",
+                    "description": "Whether what a dependency cache saved may be saved again with other content."
+                  },
                   "tagsAreImmutable": {
                     "type": "boolean",
                     "description": "Whether a tag stays with what it was given to first."
@@ -125,6 +129,7 @@ extension OpenAPIDocument {
                   "entryCount",
                   "validatesContent",
                   "allowsSparse",
+                  "allowsOverwrite",
                   "tagsAreImmutable",
                   "mutableTags",
                   "hasPolicy"
@@ -138,6 +143,7 @@ extension OpenAPIDocument {
                     "entryCount": 12,
                     "validatesContent": true,
                     "allowsSparse": false,
+                    "allowsOverwrite": false,
                     "tagsAreImmutable": true,
                     "mutableTags": ["latest", "pr-*"],
                     "undoTimeSeconds": 172800,
@@ -159,6 +165,7 @@ extension OpenAPIDocument {
                   "quotaEntries": {"type": "integer", "description": "-1 takes it away.", "minimum": -1},
                   "validatesContent": {"type": "boolean"},
                   "allowsSparse": {"type": "boolean"},
+                  "allowsOverwrite": {"type": "boolean"},
                   "tagsAreImmutable": {"type": "boolean"},
                   "mutableTags": {"type": "array", "items": {"type": "string"}},
                   "undoTimeSeconds": {

@@ -4,7 +4,11 @@
 package enum OpenAPIDocument {
     /// The document, JSON.
     package static let text = [
-        head, storePaths + ",", retentionPaths, middle, storeSchemas + ",", retentionSchemas, end,
+        head,
+        [storePaths, retentionPaths, transferPaths, cachePaths, artifactPaths].joined(separator: ",\n"),
+        middle,
+        [storeSchemas, retentionSchemas, transferSchemas, cacheSchemas, artifactSchemas].joined(separator: ",\n"),
+        end,
     ].joined(separator: "\n")
 
     /// Up to the paths.
@@ -15,7 +19,7 @@ package enum OpenAPIDocument {
             "title": "Larder",
             "version": "1",
             "summary": "The store behind a CI system.",
-            "description": "Status and this document are for everybody. Everything else is for the user who runs the server (or root), through larder.sock in the data folder. Sizes are bytes, durations seconds, times seconds since 1970. Unknown parameters are ignored."
+            "description": "Status, this document, and reads of blobs, caches and artifacts are for everybody; so are their writes, unless the server is read-only. Everything else is for the user who runs the server (or root), through larder.sock in the data folder. Sizes are bytes, durations seconds; times are seconds since 1970, or of caches and artifacts texts such as 2026-11-24T12:00:00Z. Digests are sha256: and 64 hexadecimal digits in lowercase. What can be asked with GET can be asked with HEAD. Unknown parameters are ignored, and a + in a query stands for itself. What is no request of this document at all is refused with a line of plain text."
           },
           "servers": [{"url": "/api/v1"}],
           "paths": {
@@ -50,6 +54,47 @@ package enum OpenAPIDocument {
                 "schema": {"type": "integer", "minimum": 1},
                 "example": 7
               },
+              "contentKind": {
+                "name": "kind",
+                "in": "query",
+                "description": "What the repository is, or becomes with the first write; the same in all requests of an upload.",
+                "schema": {"type": "string", "enum": ["cache", "registry"], "default": "cache"}
+              },
+              "upload": {
+                "name": "id",
+                "in": "query",
+                "required": true,
+                "description": "The id of the upload.",
+                "schema": {"type": "string"},
+                "example": "6f1c9a52-7d3e-4a86-9b0c-2f5e8d1a4c37"
+              },
+              "scope": {
+                "name": "scope",
+                "in": "query",
+                "description": "Whose the entry is, such as a branch: up to 512 bytes without control characters, not beginning with #; absent or empty: nobody's.",
+                "schema": {"type": "string", "maxLength": 512},
+                "example": "refs/heads/main"
+              },
+              "version": {
+                "name": "version",
+                "in": "query",
+                "description": "What tells entries of one key apart, such as a digest of the paths: up to 64 lowercase letters and digits, or nothing.",
+                "schema": {"type": "string", "pattern": "^[0-9a-z]{0,64}$"},
+                "example": "1f9a"
+              },
+              "ref": {
+                "name": "ref",
+                "in": "query",
+                "description": "A tag, or the digest of a version; absent or empty: the newest version.",
+                "schema": {"type": "string"},
+                "example": "1.4"
+              },
+              "move": {
+                "name": "move",
+                "in": "query",
+                "description": "Whether tags that name another version are moved, as far as the repository allows it.",
+                "schema": {"type": "boolean", "default": false}
+              },
               "tag": {
                 "name": "tag",
                 "in": "query",
@@ -63,6 +108,13 @@ package enum OpenAPIDocument {
                 "schema": {"type": "string", "maxLength": 1024}
               }
             },
+            "requestBodies": {
+              "Digests": {
+                "required": true,
+                "description": "SHA-256 digests of 32 bytes each, one behind the other, at most 250,000.",
+                "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+              }
+            },
             "responses": {
               "Malformed": {
                 "description": "The request means nothing; the sentence says where.",
@@ -71,6 +123,27 @@ package enum OpenAPIDocument {
                     "schema": {"$ref": "#/components/schemas/Error"},
                     "examples": {
                       "refusal": {"value": {"error": "malformed: policy: line 1, column 1: the text is no policy"}}
+                    }
+                  }
+                }
+              },
+              "BadContent": {
+                "description": "The request means nothing, or what was sent is not what it was said to be, breaks off, or names content that is not there; the sentence says which.",
+                "content": {
+                  "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "examples": {
+                      "digest": {
+                        "value": {
+                          "error": "the content's digest is sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945, not sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a as named"
+                        }
+                      },
+                      "pack": {"value": {"error": "invalid content: the pack ends too early"}},
+                      "missing": {
+                        "value": {
+                          "error": "content that it names is not there: sha256:4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945"
+                        }
+                      }
                     }
                   }
                 }
@@ -88,6 +161,12 @@ package enum OpenAPIDocument {
                       }
                     }
                   }
+                }
+              },
+              "ReadOnly": {
+                "description": "The server takes writes only from its own machine's larder.sock.",
+                "content": {
+                  "text/plain": {"schema": {"type": "string"}, "example": "this server is read-only\n"}
                 }
               },
               "NotFound": {
@@ -124,11 +203,31 @@ package enum OpenAPIDocument {
                 }
               },
               "TooLarge": {
-                "description": "The body is larger than 64 KiB.",
+                "description": "The body, or what is to be stored, is larger than a limit allows; where nothing else is said, a body may have 64 KiB.",
                 "content": {
                   "application/json": {
                     "schema": {"$ref": "#/components/schemas/Error"},
                     "examples": {"refusal": {"value": {"error": "larger than the limit of 64 KiB"}}}
+                  }
+                }
+              },
+              "Failed": {
+                "description": "The server could not read or write its data, or found them damaged; its log says more.",
+                "content": {
+                  "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "examples": {"refusal": {"value": {"error": "the server could not read or write its data"}}}
+                  }
+                }
+              },
+              "Full": {
+                "description": "The store, the disk or the repository's quota is full, and nothing there may be removed to make room.",
+                "content": {
+                  "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "examples": {
+                      "refusal": {"value": {"error": "no space: the store is full and nothing in it may be evicted"}}
+                    }
                   }
                 }
               },

@@ -103,6 +103,8 @@ package struct RepositoryMessage: Codable, Sendable {
     package var quotaEntries: Int64?
     package var validatesContent: Bool
     package var allowsSparse: Bool
+    /// Whether what was saved in a dependency cache may be saved again with other content.
+    package var allowsOverwrite: Bool
     package var tagsAreImmutable: Bool
     /// Patterns of tags that move nevertheless.
     package var mutableTags: [String]
@@ -123,6 +125,7 @@ package struct RepositoryMessage: Codable, Sendable {
         quotaEntries: Int64?,
         validatesContent: Bool,
         allowsSparse: Bool,
+        allowsOverwrite: Bool,
         tagsAreImmutable: Bool,
         mutableTags: [String],
         undoTimeSeconds: Int64?,
@@ -138,6 +141,7 @@ package struct RepositoryMessage: Codable, Sendable {
         self.quotaEntries = quotaEntries
         self.validatesContent = validatesContent
         self.allowsSparse = allowsSparse
+        self.allowsOverwrite = allowsOverwrite
         self.tagsAreImmutable = tagsAreImmutable
         self.mutableTags = mutableTags
         self.undoTimeSeconds = undoTimeSeconds
@@ -154,6 +158,7 @@ package struct RepositoryChangeMessage: Codable, Sendable {
     package var quotaEntries: Int64?
     package var validatesContent: Bool?
     package var allowsSparse: Bool?
+    package var allowsOverwrite: Bool?
     package var tagsAreImmutable: Bool?
     package var mutableTags: [String]?
     package var undoTimeSeconds: Int64?
@@ -165,6 +170,7 @@ package struct RepositoryChangeMessage: Codable, Sendable {
         quotaEntries: Int64? = nil,
         validatesContent: Bool? = nil,
         allowsSparse: Bool? = nil,
+        allowsOverwrite: Bool? = nil,
         tagsAreImmutable: Bool? = nil,
         mutableTags: [String]? = nil,
         undoTimeSeconds: Int64? = nil,
@@ -175,6 +181,7 @@ package struct RepositoryChangeMessage: Codable, Sendable {
         self.quotaEntries = quotaEntries
         self.validatesContent = validatesContent
         self.allowsSparse = allowsSparse
+        self.allowsOverwrite = allowsOverwrite
         self.tagsAreImmutable = tagsAreImmutable
         self.mutableTags = mutableTags
         self.undoTimeSeconds = undoTimeSeconds

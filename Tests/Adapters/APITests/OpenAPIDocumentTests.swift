@@ -55,7 +55,7 @@ struct OpenAPIDocumentTests {
         let answers = try #require(described["responses"] as? JSON)
         #expect(answers.keys.contains { $0.hasPrefix("2") })
         // What is not for everybody is refused to others.
-        #expect((answers["403"] == nil) == operation.isOpen)
+        #expect((answers["403"] == nil) == (operation.access == .reader))
     }
 
     @Test(arguments: APIOperation.allCases)

@@ -1,0 +1,60 @@
+package import APIMessages
+
+/// What differs between two versions of an artifact.
+package struct ArtifactDiff: Codable, Sendable, Equatable {
+    /// A file, link, folder or bundle in one version.
+    package struct Item: Codable, Sendable, Equatable {
+        /// `file`, `link`, `folder` or `bundle`.
+        package var kind: String
+        package var size: Int64?
+        package var mode: String?
+        package var digest: String?
+        /// Of a link.
+        package var target: String?
+    }
+
+    /// What stands at one path; `from` is absent for what was added, `to` for what was removed.
+    package struct Change: Codable, Sendable, Equatable {
+        package var path: String
+        package var from: Item?
+        package var to: Item?
+    }
+
+    /// Digests of the versions.
+    package var from: String
+    package var to: String
+    /// By path.
+    package var added: [Change]
+    package var removed: [Change]
+    package var changed: [Change]
+
+    /// Compares two versions with their files.
+    package init(from old: ArtifactVersionMessage, to new: ArtifactVersionMessage) {
+        (from, to) = (old.digest, new.digest)
+        (added, removed, changed) = ([], [], [])
+        let (before, after) = (Self.items(old), Self.items(new))
+        for path in Set(before.keys).union(after.keys).sorted(by: ArtifactPath.precedes) {
+            let change = Change(path: path, from: before[path], to: after[path])
+            switch (change.from, change.to) {
+            case (nil, _): added.append(change)
+            case (_, nil): removed.append(change)
+            case (let from, let to): if from != to { changed.append(change) }
+            }
+        }
+    }
+
+    package var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty }
+
+    private static func items(_ version: ArtifactVersionMessage) -> [String: Item] {
+        var items: [String: Item] = [:]
+        for file in version.files ?? [] where file.bundle == nil {
+            items[file.path] = Item(kind: "file", size: file.size, mode: file.mode, digest: file.digest)
+        }
+        for link in version.links ?? [] { items[link.path] = Item(kind: "link", target: link.target) }
+        for folder in version.folders ?? [] { items[folder.path] = Item(kind: "folder", mode: folder.mode) }
+        for bundle in version.bundles ?? [] {
+            items[bundle.path] = Item(kind: "bundle", size: bundle.size, digest: bundle.digest)
+        }
+        return items
+    }
+}
