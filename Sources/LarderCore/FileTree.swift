@@ -130,7 +130,9 @@ extension FileTree {
             func refusal(_ why: String) -> StoreError { .invalidContent("the tree's entry \(index) \(why)") }
             guard entry.mode <= 0o7777 else { throw refusal("has no valid mode") }
             if entry.root != root {
-                guard entry.root > root ?? -1, entry.root < rootCount else { throw refusal("is in no root, or out of order") }
+                guard entry.root > root ?? -1, entry.root < rootCount else {
+                    throw refusal("is in no root, or out of order")
+                }
                 root = entry.root
                 folders = []
                 last = nil

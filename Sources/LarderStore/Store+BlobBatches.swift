@@ -101,7 +101,8 @@ extension Store {
         let files = BatchFiles(store: self, repository: repository.id, clock: useClock(in: kind))
         do {
             let writes = try await pool.run { try files.write(batch) }
-            let areStored = try await committer.commit(rowCount: batch.count * 4, room: reservation.room) { transaction in
+            let areStored = try await committer.commit(rowCount: batch.count * 4, room: reservation.room) {
+                transaction in
                 try writes.map { try $0.perform(transaction) }
             }
             reservation.settle()

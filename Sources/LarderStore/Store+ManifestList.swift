@@ -44,9 +44,9 @@ extension Store {
         }
     }
 
-    /// A manifest by its tag or digest; nil when there is none. A use is noted.
+    /// A manifest by its tag or digest; nil when there is none.
     ///
-    /// Suspends.
+    /// Suspends. A use is noted.
     package func manifest(_ item: StoredName.Item, in name: RepositoryName) async throws -> DescribedManifest? {
         guard let id = directory.id(of: name, kind: .registry) else { return nil }
         return try await pool.run {
@@ -66,7 +66,9 @@ extension Store {
         switch body {
         case .bytes(let buffer): bytes = buffer
         case .file(let file):
-            bytes = ByteBuffer(bytes: try file.blob.read(at: 0, count: Int(min(file.blob.size, Manifest.sizeLimit.bytes))))
+            bytes = ByteBuffer(
+                bytes: try file.blob.read(at: 0, count: Int(min(file.blob.size, Manifest.sizeLimit.bytes)))
+            )
         }
         return DescribedManifest(
             digest: manifest.digest,

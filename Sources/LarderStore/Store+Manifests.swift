@@ -199,7 +199,9 @@ extension Store {
             }
             return Commitment(isStored: isStored, outcome: .success(()))
         }
-        let (entry, isStored) = try await commit(reservation) { try $0.beginEntry(manifest.value, in: id, clock: clock) }
+        let (entry, isStored) = try await commit(reservation) {
+            try $0.beginEntry(manifest.value, in: id, clock: clock)
+        }
         do {
             var (content, children) = (manifest.content[...], manifest.children[...])
             while !content.isEmpty || !children.isEmpty {

@@ -123,8 +123,9 @@ extension Store {
         }
     }
 
-    /// Gives an upload up; false when there is none, or a request works on it. One in parts ends with the parts that are
-    /// being sent.
+    /// Gives an upload up; false when there is none, or a request works on it.
+    ///
+    /// One in parts ends with the parts that are being sent.
     package func cancelUpload(_ id: String, in name: RepositoryName) async throws(StoreError) -> Bool {
         guard let session = session(id, in: name) else { return false }
         let isInParts = session.state.withLock { $0.parts != nil }

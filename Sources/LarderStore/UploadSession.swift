@@ -79,7 +79,9 @@ final class UploadSession: Sendable {
     /// `size`: Of the whole; nil when it is not known.
     func declareParts(size: Int64?) -> Int64? {
         state.withLock { state in
-            if state.isOver || state.isDoomed || (state.parts == nil && (state.upload != nil || state.isTaken)) { return nil }
+            if state.isOver || state.isDoomed || (state.parts == nil && (state.upload != nil || state.isTaken)) {
+                return nil
+            }
             var parts = state.parts ?? UploadParts(size: size, received: state.acknowledged)
             parts.size = size ?? parts.size
             state.parts = parts
@@ -122,7 +124,9 @@ final class UploadSession: Sendable {
     }
 
     /// Whether it has no byte and nobody is sending any.
-    var isWaitingEmpty: Bool { state.withLock { $0.acknowledged == 0 && !$0.isTaken && $0.partCount == 0 && !$0.isOver } }
+    var isWaitingEmpty: Bool {
+        state.withLock { $0.acknowledged == 0 && !$0.isTaken && $0.partCount == 0 && !$0.isOver }
+    }
 
     var expiresAt: Timestamp { state.withLock { $0.expiresAt } }
 

@@ -58,7 +58,9 @@ extension APIAdapter {
         )
         return try Self.json(
             CacheEntryListMessage(
-                entries: page.entries.compactMap { CacheEntryMessage($0) }.filter { $0.key.utf8.starts(with: prefix.utf8) },
+                entries: page.entries.compactMap { CacheEntryMessage($0) }.filter {
+                    $0.key.utf8.starts(with: prefix.utf8)
+                },
                 next: page.next.map { "\($0.scope)\n\($0.key)" }
             )
         )
@@ -68,7 +70,9 @@ extension APIAdapter {
 
     private func find(_ message: CacheFindMessage, _ call: APICall) async throws -> CacheEntryMessage? {
         guard message.scopes.count <= Self.scopeCountMax, message.restoreKeys.count <= Self.restoreKeyCountMax else {
-            throw StoreError.malformed("at most \(Self.scopeCountMax) scopes and \(Self.restoreKeyCountMax) restore keys")
+            throw StoreError.malformed(
+                "at most \(Self.scopeCountMax) scopes and \(Self.restoreKeyCountMax) restore keys"
+            )
         }
         let version = try Self.version(message.version)
         let prefixes = try message.restoreKeys.map { try Self.key(version, $0) }
@@ -214,7 +218,9 @@ extension APIAdapter {
 
     private static func scope(_ text: String) throws(StoreError) -> EntryScope {
         guard let scope = EntryScope(text) else {
-            throw .malformed("scope: up to \(EntryScope.lengthMax) bytes such as refs/heads/main, without control characters")
+            throw .malformed(
+                "scope: up to \(EntryScope.lengthMax) bytes such as refs/heads/main, without control characters"
+            )
         }
         return scope
     }

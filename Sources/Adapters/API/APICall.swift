@@ -88,7 +88,9 @@ struct APICall {
     /// - Throws: `malformed`.
     func digests(in bytes: ByteBuffer) throws(StoreError) -> [Digest] {
         guard bytes.readableBytes % 32 == 0, bytes.readableBytes / 32 <= PackFrame.digestCountMax else {
-            throw .malformed("body: SHA-256 digests of 32 bytes each, one behind the other, at most \(PackFrame.digestCountMax)")
+            throw .malformed(
+                "body: SHA-256 digests of 32 bytes each, one behind the other, at most \(PackFrame.digestCountMax)"
+            )
         }
         var digests: [Digest] = []
         digests.reserveCapacity(bytes.readableBytes / 32)

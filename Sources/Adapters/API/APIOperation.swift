@@ -115,7 +115,8 @@ package enum APIOperation: String, CaseIterable, Sendable {
 
     var access: Access {
         switch self {
-        case .getStatus, .getOpenAPI, .findBlobSizes, .fetchBlobs, .listCaches, .findCache, .restoreCache, .listArtifacts,
+        case .getStatus, .getOpenAPI, .findBlobSizes, .fetchBlobs, .listCaches, .findCache, .restoreCache,
+            .listArtifacts,
             .getArtifact, .getArtifactFile, .getArtifactZip:
             .reader
         case .findMissingBlobs, .putPack, .beginUpload, .getUpload, .putPart, .finishUpload, .cancelUpload, .putCache,
@@ -128,7 +129,8 @@ package enum APIOperation: String, CaseIterable, Sendable {
     /// What kind its repository is: `kind` in the query says so where it may be either.
     func kind(_ query: QueryParameters) -> RepositoryKind {
         switch self {
-        case .listArtifacts, .getArtifact, .putArtifact, .tagArtifact, .removeArtifact, .getArtifactFile, .getArtifactZip:
+        case .listArtifacts, .getArtifact, .putArtifact, .tagArtifact, .removeArtifact, .getArtifactFile,
+            .getArtifactZip:
             .registry
         default: query["kind"] == RepositoryKind.registry.rawValue ? .registry : .cache
         }

@@ -77,7 +77,9 @@ struct PackReceiver {
     }
 }
 
-/// The body of a request, taken in pieces of any length. Used by one task.
+/// The body of a request, taken in pieces of any length.
+///
+/// Used by one task.
 private final class PackInput<Chunks: AsyncIteratorProtocol> where Chunks.Element == ByteBuffer {
     private var chunks: Chunks
     private var buffer = ByteBuffer()
