@@ -6,7 +6,7 @@ import Synchronization
 /// W1: `append` and `hash` → `finish` (sync the file) → `publish` (final name, sync its folder) → the caller commits the row
 /// → `settle`. Every other way out is `abandon`, which leaves nothing behind. A resumable upload is `suspend`ed between
 /// requests: its bytes are durable then and no descriptor is open. All functions block and are called one at a time, but
-/// `append` and `hash` go side by side.
+/// `append` and `hash` go side by side, and so do `write(_:at:)`, `synchronize` and `hashAgain` of an upload in parts.
 package final class BlobUpload: Sendable {
     /// Written to the disk in pieces of this length while more bytes arrive, so the last sync is short.
     private static let writebackLength: Int64 = 8 << 20
@@ -108,7 +108,12 @@ package final class BlobUpload: Sendable {
             state.mustRead = true
             return (file, state.uploadName)
         }
-        try files.write(bytes, to: file, at: offset, path: path)
+        do throws(StoreError) {
+            try files.write(bytes, to: file, at: offset, path: path)
+        } catch {
+            state.withLock { $0.hasTail = true }
+            throw error
+        }
         files.startWriteback(of: file, from: offset, length: Int64(bytes.count))
         state.withLock { $0.length = max($0.length, offset + Int64(bytes.count)) }
     }

@@ -6,6 +6,7 @@
 package struct FileTree: Sendable, Equatable {
     /// One file, folder or link.
     package struct Entry: Sendable, Equatable {
+        /// What stands there.
         package enum Content: Sendable, Equatable {
             case folder
             /// `digest`: SHA-256. `size`: In bytes.
@@ -260,12 +261,16 @@ extension FileTree {
         entries.reserveCapacity(min(entryCount, bytes.count / 6))
         var (root, time) = (0, Int64(0))
         var path: [UInt8] = []
+        // Paths share their beginnings, so a few bytes can stand for long ones.
+        var pathBytes = Self.pathBytes(encodedLength: bytes.count)
         for index in 0..<entryCount {
             let kind = try reader.read(1)[0]
             let step = try reader.count(atMost: Self.rootCountMax)
             if step > 0 { path = [] }
             root += step
             try reader.path(into: &path)
+            pathBytes -= path.count
+            guard pathBytes >= 0 else { throw .invalidContent("the tree's paths are too long for what it holds") }
             guard let text = String(validating: path, as: UTF8.self) else {
                 throw .invalidContent("the tree has a path that is not UTF-8")
             }
@@ -289,6 +294,9 @@ extension FileTree {
         guard reader.isAtEnd else { throw .invalidContent("the tree has bytes behind its end") }
         try self.init(roots: roots, entries: entries)
     }
+
+    /// What the paths of an encoded tree may take altogether, in bytes; decoding it takes about as much again.
+    package static func pathBytes(encodedLength: Int) -> Int { encodedLength * 16 + 1 << 20 }
 
     /// Reads an encoded tree from memory.
     ///

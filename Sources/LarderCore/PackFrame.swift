@@ -3,6 +3,7 @@
 /// Each frame is its head (kind, SHA-256, size in big-endian order) and as many bytes as the size says. A pack ends in
 /// an `end` frame, so that one that broke off is told from one that is whole.
 package struct PackFrame: Sendable, Equatable {
+    /// What a frame is, as its first byte says.
     package enum Kind: UInt8, Sendable {
         /// A blob; its bytes follow.
         case blob = 1
@@ -33,16 +34,20 @@ package struct PackFrame: Sendable, Equatable {
         self.size = size
     }
 
+    /// The head of a blob.
     package static func blob(_ digest: Digest, size: Int64) -> PackFrame {
         PackFrame(kind: .blob, digest: digest, size: size)
     }
 
+    /// Says that a blob is not there.
     package static func missing(_ digest: Digest) -> PackFrame {
         PackFrame(kind: .missing, digest: digest, size: 0)
     }
 
+    /// The head of a note.
     package static func note(size: Int) -> PackFrame { PackFrame(kind: .note, digest: nil, size: Int64(size)) }
 
+    /// Ends a pack.
     package static func end(blobCount: Int) -> PackFrame { PackFrame(kind: .end, digest: nil, size: Int64(blobCount)) }
 
     /// Reads a head of `headLength` bytes.

@@ -10,15 +10,21 @@ extension StoredContent {
 
     /// The content as a response of the slow road, for adapters that find it in their own ways.
     ///
-    /// `range`: The request's `Range` header; several ranges are answered with the whole.
-    package func response(store: Store, range: String?, headers: HTTPFields) -> Response {
+    /// `request`: The headers of the request: ranges and conditions. Several ranges are answered with the whole.
+    package func response(store: Store, request: HTTPFields, headers: HTTPFields) -> Response {
         let entityTag = "\"\(digest.hex)\""
         let plan = ReadPlan(
             size: size,
             entityTag: entityTag,
             pushedAt: pushedAt,
-            range: range,
-            conditions: RequestFacts.Conditions()
+            range: request[.range],
+            conditions: RequestFacts.Conditions(
+                ifMatch: request[.ifMatch],
+                ifNoneMatch: request[.ifNoneMatch],
+                ifModifiedSince: request[.ifModifiedSince],
+                ifUnmodifiedSince: request[.ifUnmodifiedSince],
+                ifRange: request[.ifRange]
+            )
         )
         var headers = headers
         headers[.eTag] = entityTag
@@ -29,7 +35,7 @@ extension StoredContent {
             piece = range
             headers[.contentRange] = "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(size)"
         case .none:
-            headers[.contentRange] = "bytes */\(size)"
+            if plan.status == 416 { headers[.contentRange] = "bytes */\(size)" }
             return Response(status: .init(code: plan.status), headers: headers)
         case .whole, .ranges: piece = 0..<size
         }

@@ -231,15 +231,18 @@ extension MetadataSnapshot {
 
     /// Candidates of one repository, least recently used first: up to `limit` entries, and as many links that no entry refers
     /// to.
+    ///
+    /// What an entry with 800 references or more would free is estimated from 400 of them.
     package func evictionCandidates(in repository: RepositoryID, atMost limit: Int) throws -> [EvictionCandidate] {
         let entries = try db.all(
             """
-            SELECT e.id, e.last_used, b.size + (
-                SELECT coalesce(sum(l.size), 0) FROM reference r
-                JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = r.blob_id
-                WHERE r.entry_id = e.id AND l.entry_count = 1)
+            SELECT e.id, e.last_used, b.size + max(1, e.reference_count / 400) * (
+                SELECT coalesce(sum(s.size), 0) FROM (
+                    SELECT l.size * (l.entry_count = 1) AS size FROM reference r
+                    JOIN link l ON l.repository_id = e.repository_id AND l.blob_id = r.blob_id
+                    WHERE r.entry_id = e.id LIMIT 400) s)
             FROM entry e JOIN blob b ON b.id = e.blob_id
-            WHERE e.repository_id = ? AND e.is_dead = 0 AND e.hidden_at IS NULL
+            WHERE e.repository_id = ? AND e.is_dead = 0 AND e.hidden_at IS NULL AND e.scope <> '#pending'
                 AND NOT EXISTS (SELECT 1 FROM pin p WHERE p.repository_id = e.repository_id AND p.item = 'entry'
                     AND p.name = e.key)
             ORDER BY e.last_used LIMIT ?

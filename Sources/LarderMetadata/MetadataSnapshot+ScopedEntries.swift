@@ -59,24 +59,27 @@ extension MetadataSnapshot {
         in repository: RepositoryID,
         checkingQuarantine: Bool
     ) throws -> ScopedEntry? {
-        var newest: ScopedEntry?
-        try db.forEachRow(
+        // Sorted without what they hold.
+        let ids = try db.all(
             """
-            SELECT \(Self.scopedColumns)
-            WHERE e.repository_id = ?1 AND e.scope = ?2 AND e.key >= ?3 AND (?4 IS NULL OR e.key < ?4) AND \(Self.areVisible)
-            ORDER BY e.pushed_at DESC, e.id DESC
+            SELECT id FROM entry
+            WHERE repository_id = ?1 AND scope = ?2 AND key >= ?3 AND (?4 IS NULL OR key < ?4)
+                AND is_complete = 1 AND is_dead = 0 AND hidden_at IS NULL
+            ORDER BY pushed_at DESC, id DESC
             """,
             .integer(repository),
             .text(scope.text),
             .text(prefix.text),
             Self.end(ofPrefix: prefix.text).map { .text($0) } ?? .null
-        ) { row in
-            let entry = try Self.scopedEntry(row)
-            if try checkingQuarantine && db.isDamaged(entry: entry.id) { return true }
-            newest = entry
-            return false
+        ) { $0.integer(0) }
+        for id in ids {
+            let entry = try db.first(
+                "SELECT \(Self.scopedColumns) WHERE e.id = ? AND b.is_quarantined = 0",
+                .integer(id)
+            ) { try Self.scopedEntry($0) }
+            if let entry, try !checkingQuarantine || !db.isDamaged(entry: id) { return entry }
         }
-        return newest
+        return nil
     }
 
     /// Entries whose keys begin with a prefix, by scope and key, behind one.
@@ -89,21 +92,39 @@ extension MetadataSnapshot {
         in repository: RepositoryID,
         atMost limit: Int
     ) throws -> [ScopedEntry] {
-        try db.all(
+        var entries: [ScopedEntry] = []
+        // Scope by scope, as entries of other adapters may lie between their keys.
+        var current = try scope?.text ?? last?.scope ?? firstScope(in: repository, behind: nil)
+        while let text = current, entries.count < limit {
+            entries += try db.all(
+                """
+                SELECT \(Self.scopedColumns)
+                WHERE e.repository_id = ?1 AND e.scope = ?2 AND e.key >= ?3 AND e.key > ?4 AND (?5 IS NULL OR e.key < ?5)
+                    AND \(Self.areVisible)
+                ORDER BY e.key LIMIT ?6
+                """,
+                .integer(repository),
+                .text(text),
+                .text(prefix.text),
+                .text(last?.scope == text ? last?.key ?? "" : ""),
+                Self.end(ofPrefix: prefix.text).map { .text($0) } ?? .null,
+                .integer(Int64(limit - entries.count))
+            ) { try Self.scopedEntry($0) }
+            current = try scope == nil ? firstScope(in: repository, behind: text) : nil
+        }
+        return entries
+    }
+
+    /// The first scope that has entries, behind one; nil when there is none.
+    private func firstScope(in repository: RepositoryID, behind scope: String?) throws -> String? {
+        try db.first(
             """
-            SELECT \(Self.scopedColumns)
-            WHERE e.repository_id = ?1 AND (e.scope, e.key) > (?2, ?3) AND (?4 IS NULL OR e.scope = ?4)
-                AND e.key >= ?5 AND (?6 IS NULL OR e.key < ?6) AND \(Self.areVisible)
-            ORDER BY e.scope, e.key LIMIT ?7
+            SELECT scope FROM entry WHERE repository_id = ?1 AND (?2 IS NULL OR scope > ?2) AND scope <> '#pending'
+            ORDER BY scope LIMIT 1
             """,
             .integer(repository),
-            .text(last?.scope ?? ""),
-            .text(last?.key ?? ""),
-            scope.map { .text($0.text) } ?? .null,
-            .text(prefix.text),
-            Self.end(ofPrefix: prefix.text).map { .text($0) } ?? .null,
-            .integer(Int64(limit))
-        ) { try Self.scopedEntry($0) }
+            scope.map { .text($0) } ?? .null
+        ) { $0.text(0) }
     }
 
     /// Where blobs are.

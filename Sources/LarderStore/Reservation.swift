@@ -52,6 +52,13 @@ final class Reservation: Sendable {
         written.wrappingSubtract(excess.written, ordering: .relaxed)
     }
 
+    /// Gives back bytes that were taken and noted as written, and count no more.
+    func giveBack(_ byteCount: Int64) {
+        store.account.release(ReservedRoom(reserved: byteCount, written: byteCount))
+        taken.wrappingSubtract(byteCount, ordering: .relaxed)
+        written.wrappingSubtract(byteCount, ordering: .relaxed)
+    }
+
     /// Reserves bytes; waits for eviction when there is no room.
     func take(_ byteCount: Int64) async throws(StoreError) {
         let total = bytes + byteCount
@@ -88,7 +95,12 @@ final class Reservation: Sendable {
     }
 
     func release() {
-        store.account.release(room)
-        settle()
+        // Whoever comes second finds nothing.
+        store.account.release(
+            ReservedRoom(
+                reserved: taken.exchange(0, ordering: .relaxed),
+                written: written.exchange(0, ordering: .relaxed)
+            )
+        )
     }
 }

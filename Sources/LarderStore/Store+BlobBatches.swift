@@ -10,7 +10,7 @@ extension Store {
     package static let batchedSizeLimit = ByteCount.mebibytes(1)
     /// Blobs of one batch at most: they share a transaction.
     package static let batchLengthMax = 200
-    private static let digestsPerRead = 1000
+    private static let digestsPerRead = 500
     /// Repositories that are looked through for a blob at most.
     private static let sourcesMax = 100
 
@@ -20,7 +20,7 @@ extension Store {
     ///
     /// `isReadable`: Whether the asker may read a repository, and so take blobs from there.
     ///
-    /// Durable on return.
+    /// New links are durable on return.
     ///
     /// - Throws: As `admit`.
     package func claim(
@@ -39,7 +39,15 @@ extension Store {
         while !rest.isEmpty {
             let slice = rest.prefix(Self.digestsPerRead)
             rest = rest.dropFirst(slice.count)
-            try await claim(slice, in: repository, others: others, into: &present)
+            // U1: an eviction between the snapshot and the notes of use would not see these.
+            var evictionCount: Int
+            var found: Set<Digest>
+            repeat {
+                try Task.checkCancellation()
+                evictionCount = uses.evictionCount
+                found = try await claim(slice, in: repository, others: others)
+            } while uses.evictionCount != evictionCount
+            present.formUnion(found)
         }
         return present
     }
@@ -47,9 +55,9 @@ extension Store {
     private func claim(
         _ slice: ArraySlice<Digest>,
         in repository: Repository,
-        others: [RepositoryID],
-        into present: inout Set<Digest>
-    ) async throws {
+        others: [RepositoryID]
+    ) async throws -> Set<Digest> {
+        var present: Set<Digest> = []
         let found = try await read { try $0.presence(of: slice, in: repository.id, others: others) }
         let clock = useClock(in: repository.kind)
         var (sources, adoptedBytes) = ([(digest: Digest, repository: RepositoryID)](), Int64(0))
@@ -68,13 +76,14 @@ extension Store {
             }
         }
         // What the quota has no room for is sent, and refused then with the reason.
-        guard !sources.isEmpty, !repository.isOverQuota(bytes: adoptedBytes, entries: 0) else { return }
+        guard !sources.isEmpty, !repository.isOverQuota(bytes: adoptedBytes, entries: 0) else { return present }
         let wanted = sources
         present.formUnion(
             try await committer.commit(rowCount: sources.count * 2) {
                 try $0.adoptBlobs(wanted, to: repository.id, clock: clock)
             }
         )
+        return present
     }
 
     /// Which of some sizes of at least 16 MiB a blob has that is stored anywhere.

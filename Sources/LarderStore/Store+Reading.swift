@@ -174,6 +174,15 @@ extension Store {
         return nil
     }
 
+    /// Notes that content which was read is not what its digest says: what names it misses from then on.
+    ///
+    /// Blocks: for threads of the pool.
+    package func reportDamage(of digest: Digest) {
+        // A copy that healed it meanwhile is quarantined too, until it is sent once more.
+        guard let row = try? metadata.read({ try $0.blob(digest) }), !row.isQuarantined else { return }
+        quarantine(row)
+    }
+
     /// Quarantines a damaged blob without waiting for it.
     private func quarantine(_ row: BlobRow) {
         logger.error("a blob is damaged", metadata: ["digest": "\(row.digest)"])

@@ -16,8 +16,15 @@ extension Store {
     /// `size`: Bytes of the whole, so that more is refused at once; nil when that is not known.
     ///
     /// - Returns: Bytes from the start that need not be sent (again); nil when there is no such upload.
-    package func declareUpload(_ id: String, size: Int64? = nil, in name: RepositoryName) -> Int64? {
+    package func declareUpload(_ id: String, size: Int64?, in name: RepositoryName) -> Int64? {
         session(id, in: name)?.declareParts(size: size)
+    }
+
+    /// Bytes from the start that need not be sent (again); nil when there is no such upload.
+    package func receivedLength(ofUpload id: String, in name: RepositoryName) -> Int64? {
+        session(id, in: name)?.state.withLock { state in
+            state.isOver || state.isDoomed ? nil : state.parts?.contiguousLength ?? state.acknowledged
+        }
     }
 
     /// Writes a part of an upload; several may be sent at a time.
@@ -37,6 +44,8 @@ extension Store {
         length: Int64
     ) async throws -> UploadOutcome where Body.Element == ByteBuffer {
         guard let session = session(id, in: name) else { return .unknown }
+        // One of an earlier process does not know yet that it is one in parts.
+        _ = session.declareParts(size: nil)
         switch session.takePart() {
         case .over: return .unknown
         case .busy: return .busy
@@ -44,7 +53,8 @@ extension Store {
         }
         defer { if session.giveBackPart() { discard(session) } }
         let size = session.state.withLock { $0.parts?.size }
-        let end = min(size ?? .max, configuration.blobSizeLimit?.bytes ?? .max)
+        // After a restart nobody knows the size: then the store's own bounds it.
+        let end = min(size ?? .max, configuration.blobSizeLimit?.bytes ?? .max, account.capacity(account.current))
         guard offset >= 0, length >= 0, offset <= end, length <= end - offset else {
             throw StoreError.tooLarge(limit: ByteCount(end))
         }
@@ -123,24 +133,32 @@ extension Store {
             }
             try upload.write(bytes, at: place)
         }
-        let size = session.state.withLock { $0.parts?.size }
         let length = Int64(range.count)
-        var received: Int64 = 0
+        var (received, taken) = (Int64(0), Int64(0))
         do {
             for try await chunk in body {
                 received += Int64(chunk.readableBytes)
                 guard received <= length else { break }
-                try await session.reservation.cover(range.lowerBound + received, of: size)
-                try await writing.write(chunk)
+                // What arrives is reserved, not up to where it stands: nobody empties a cache by writing a file's last byte.
+                try await session.reservation.take(Int64(chunk.readableBytes))
                 session.reservation.noteWritten(Int64(chunk.readableBytes))
+                taken += Int64(chunk.readableBytes)
+                try await writing.write(chunk)
             }
             guard received == length else { throw StoreError.lengthMismatch(expected: length, actual: received) }
         } catch {
             // The file must not be written to any more when it is abandoned.
             try? await writing.finish()
+            // They are sent again.
+            session.reservation.giveBack(taken)
             throw error
         }
-        try await writing.finish()
+        do {
+            try await writing.finish()
+        } catch {
+            session.reservation.giveBack(taken)
+            throw error
+        }
         isWritten = true
         return true
     }

@@ -130,6 +130,8 @@ extension Store {
         guard let session = session(id, in: name) else { return false }
         let isInParts = session.state.withLock { $0.parts != nil }
         if isInParts, !session.isOver {
+            // One that is being finished has become a blob, or will be.
+            guard !session.state.withLock({ $0.isTaken }) else { throw .notAllowed("the upload is being finished") }
             if session.doom() { discard(session) }
             return true
         }

@@ -23,6 +23,9 @@ package struct StoredContent: Sendable {
     /// Of a manifest: what its answer tells beside its bytes.
     package var manifest: ManifestFacts?
 
+    /// Whether its bytes come from a file, where nobody has verified them since they were written.
+    package var isInFile: Bool { if case .file = body { true } else { false } }
+
     /// The empty blob, which every cache has.
     package static let empty = StoredContent(
         digest: .emptySHA256,

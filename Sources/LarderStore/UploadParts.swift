@@ -44,6 +44,9 @@ struct UploadParts: Sendable {
         return first.upperBound
     }
 
+    /// Whether nothing has come.
+    var isEmpty: Bool { ranges.isEmpty && active.isEmpty }
+
     /// Whether there is nothing behind a gap.
     var isContiguous: Bool { ranges.count <= 1 }
 

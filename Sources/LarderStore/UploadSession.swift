@@ -22,6 +22,13 @@ final class UploadSession: Sendable {
         /// Bytes that are on the disk for sure.
         var acknowledged: Int64 = 0
         var expiresAt: Timestamp
+
+        /// Ends it if it is to end and nobody works on it; true for one caller only, who gives it up.
+        mutating func endIfDoomed() -> Bool {
+            guard isDoomed, !isOver, !isTaken, partCount == 0 else { return false }
+            isOver = true
+            return true
+        }
     }
 
     let id: String
@@ -67,7 +74,7 @@ final class UploadSession: Sendable {
     /// `inParts`: Whether it must be one in parts; an upload is that or is not.
     func take(inParts: Bool = false) -> Taking {
         state.withLock { state in
-            if state.isOver || inParts != (state.parts != nil) { return .over }
+            if state.isOver || state.isDoomed || inParts != (state.parts != nil) { return .over }
             if state.isTaken || state.partCount > 0 { return .busy }
             state.isTaken = true
             return .taken
@@ -76,11 +83,13 @@ final class UploadSession: Sendable {
 
     /// Makes it an upload in parts, if nothing else was done with it; bytes from the start that have come.
     ///
-    /// `size`: Of the whole; nil when it is not known.
+    /// `size`: Of the whole; nil: it is one in parts already, or may be one of an earlier process.
     func declareParts(size: Int64?) -> Int64? {
         state.withLock { state in
-            if state.isOver || state.isDoomed || (state.parts == nil && (state.upload != nil || state.isTaken)) {
-                return nil
+            if state.isOver || state.isDoomed { return nil }
+            if state.parts == nil {
+                let mayBecomeOne = size != nil || state.leftFile != nil
+                guard mayBecomeOne, state.upload == nil, !state.isTaken else { return nil }
             }
             var parts = state.parts ?? UploadParts(size: size, received: state.acknowledged)
             parts.size = size ?? parts.size
@@ -103,7 +112,7 @@ final class UploadSession: Sendable {
     func giveBack() -> Bool {
         state.withLock { state in
             state.isTaken = false
-            return state.isDoomed && !state.isOver
+            return state.endIfDoomed()
         }
     }
 
@@ -111,7 +120,7 @@ final class UploadSession: Sendable {
     func giveBackPart() -> Bool {
         state.withLock { state in
             state.partCount -= 1
-            return state.isDoomed && !state.isOver && state.partCount == 0
+            return state.endIfDoomed()
         }
     }
 
@@ -119,13 +128,15 @@ final class UploadSession: Sendable {
     func doom() -> Bool {
         state.withLock { state in
             state.isDoomed = true
-            return !state.isTaken && state.partCount == 0 && !state.isOver
+            return state.endIfDoomed()
         }
     }
 
     /// Whether it has no byte and nobody is sending any.
     var isWaitingEmpty: Bool {
-        state.withLock { $0.acknowledged == 0 && !$0.isTaken && $0.partCount == 0 && !$0.isOver }
+        state.withLock {
+            $0.acknowledged == 0 && $0.parts?.isEmpty != false && !$0.isTaken && $0.partCount == 0 && !$0.isOver
+        }
     }
 
     var expiresAt: Timestamp { state.withLock { $0.expiresAt } }

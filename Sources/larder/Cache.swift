@@ -82,7 +82,7 @@ struct Cache: AsyncParsableCommand {
 
         /// What is asked for.
         ///
-        /// - Throws: `ValidationError`, as what is wrong here is wrong in the command line or in the job's files.
+        /// - Throws: `ExitCode`, as what is wrong here is wrong in the command line or in the job's files.
         func request(restoreKeys: [KeyTemplate] = [], isReplacing: Bool = false) async throws -> CacheRequest {
             do {
                 let wish = CacheRequest.Wish(
@@ -99,9 +99,12 @@ struct Cache: AsyncParsableCommand {
                     now: Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000)),
                     program: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
                 )
-                return try await CacheRequest.make(wish, in: surroundings)
+                let request = try await CacheRequest.make(wish, in: surroundings)
+                for warning in request.warnings { warn(warning) }
+                return request
             } catch let error as ClientError {
-                throw ValidationError(error.description)
+                writeError("Error: \(error)")
+                throw ExitCode.validationFailure
             }
         }
 

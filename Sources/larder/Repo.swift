@@ -123,7 +123,12 @@ struct Repo: AsyncParsableCommand {
                 print("undo      \(repository.undoTimeSeconds.map { Duration.seconds($0).shortText } ?? "default")")
                 print("schedule  \(repository.pruneSchedule ?? "default")")
                 print("policy    \(repository.hasPolicy ? "yes" : "none")")
-                guard repository.kind == "registry" else { return print("validate  \(repository.validatesContent)") }
+                guard repository.kind == "registry" else {
+                    print("validate  \(repository.validatesContent)")
+                    return print(
+                        "overwrite \(repository.allowsOverwrite ? "allowed" : "no: keys of caches are immutable")"
+                    )
+                }
                 let movable = repository.mutableTags.joined(separator: " ")
                 print("sparse    \(repository.allowsSparse)")
                 print("tags      \(repository.tagsAreImmutable ? "immutable" : "movable")", terminator: "")
@@ -170,7 +175,10 @@ struct Repo: AsyncParsableCommand {
             let name = name
             try await location.withServer { client in
                 let repository = try await client.setRepository(name, change)
-                print("\(repository.name): quota \(quota(of: repository)), validate \(repository.validatesContent)")
+                print(
+                    "\(repository.name): quota \(quota(of: repository)), validate \(repository.validatesContent)"
+                        + (repository.allowsOverwrite ? ", overwriting allowed" : "")
+                )
                 if let seconds = repository.undoTimeSeconds {
                     print("undo time: \(Duration.seconds(seconds).shortText)")
                 }

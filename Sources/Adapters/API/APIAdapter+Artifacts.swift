@@ -9,8 +9,11 @@ import NIOCore
 
 /// `/api/v1/artifacts/NAME`: versions of artifacts, which are manifests of a registry whose layers are files.
 extension APIAdapter {
-    private static let listLengthMax: Int64 = 200
+    private static let listLengthMax: Int64 = 1000
+    /// Manifests that are read for one page; what was asked for beyond comes with the next.
+    private static let pageLengthMax: Int64 = 20
     private static let tagCountMax = 100
+    private static let labelCountMax = 10
 
     func listArtifacts(_ call: APICall) async throws -> Response {
         let labels = try call.query.all("label").map { text throws(StoreError) in
@@ -20,11 +23,17 @@ extension APIAdapter {
             return (name: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
         }
         let name = try call.name
+        guard labels.count <= Self.labelCountMax else {
+            throw StoreError.malformed("label: at most \(Self.labelCountMax)")
+        }
+        let limit = min(try call.number("limit", in: 1...Self.listLengthMax) ?? .max, Self.pageLengthMax)
+        let share = try readBudget.take(limit * Manifest.sizeLimit.bytes)
+        defer { share.release() }
         let page = try await call.store.manifests(
             in: name,
             labels: labels,
             before: try call.number("after", in: 0...(.max)),
-            atMost: Int(try call.number("limit", in: 1...Self.listLengthMax) ?? Self.listLengthMax)
+            atMost: Int(limit)
         )
         var versions: [ArtifactVersionMessage] = []
         for manifest in page.manifests {
@@ -34,6 +43,8 @@ extension APIAdapter {
     }
 
     func getArtifact(_ call: APICall) async throws -> Response {
+        let share = try readBudget.take(ArtifactContent.memoryLimit.bytes)
+        defer { share.release() }
         let content = try await ArtifactContent(
             try await Self.manifest(call),
             in: try call.name,
@@ -64,6 +75,10 @@ extension APIAdapter {
         let name = try call.name
         let tags = try Self.tags(call.query.all("tag"))
         guard !tags.isEmpty else { throw StoreError.malformed("tag: the tag that is to be set") }
+        // Somebody may mean a repository `NAME/tags`, and push to it.
+        guard try await call.body().readableBytes == 0 else {
+            throw StoreError.malformed("body: none is expected; no artifact can be named …/tags")
+        }
         let manifest = try await Self.manifest(call)
         // It is there, so this changes nothing but its tags.
         _ = try await call.store.putManifest(
@@ -100,7 +115,7 @@ extension APIAdapter {
         if let file = content.files.first(where: { $0.path == path }) {
             return try await content.read(file.digest, of: path).response(
                 store: call.store,
-                range: call.request.headers[.range],
+                request: call.request.headers,
                 headers: [.contentType: "application/octet-stream"]
             )
         }

@@ -9,6 +9,8 @@ import NIOCore
 /// `/api/v1/blobs/NAME/…`: many blobs in one request.
 extension APIAdapter {
     private static let sizeCountMax = 10_000
+    /// What a digest of a list takes in memory, in bytes.
+    static let digestMemory: Int64 = 72
 
     /// Says which blobs must be sent, one bit for each.
     func findMissingBlobs(_ call: APICall) async throws -> Response {
@@ -36,6 +38,7 @@ extension APIAdapter {
         guard message.sizes.count <= Self.sizeCountMax else {
             throw StoreError.malformed("sizes: at most \(Self.sizeCountMax)")
         }
+        _ = try call.name
         let known = try await call.store.largeBlobSizes(among: message.sizes)
         return try Self.json(KnownSizesMessage(known: message.sizes.map(known.contains)))
     }
@@ -65,8 +68,7 @@ extension APIAdapter {
     /// Memory for a list of digests, as it comes and as it is used.
     func digestShare(_ call: APICall) throws(StoreError) -> ByteBudget.Share {
         let length = call.request.headers[.contentLength].flatMap { Int64($0) } ?? APICall.digestListLimit.bytes
-        // 32 bytes are 72 in a `Digest`, and twice that in a set.
-        return try transferBudget.take(min(max(length, 0), APICall.digestListLimit.bytes) * 8)
+        return try readBudget.take(min(max(length, 0), APICall.digestListLimit.bytes) / 32 * 3 * Self.digestMemory)
     }
 
     /// An answer that is a pack.
@@ -81,7 +83,7 @@ extension APIAdapter {
         _ share: ByteBudget.Share,
         _ store: Store
     ) throws(StoreError) -> Response {
-        let sending = try transferBudget.take(PackSender.memoryLimit.bytes)
+        let sending = try readBudget.take(PackSender.memoryLimit.bytes)
         let body = ResponseBody { writer in
             defer {
                 sending.release()

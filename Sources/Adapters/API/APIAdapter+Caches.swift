@@ -9,8 +9,10 @@ import NIOCore
 /// `/api/v1/caches/NAME`: dependency caches, which are trees of files under keys.
 extension APIAdapter {
     private static let listLengthMax: Int64 = 1000
-    private static let scopeCountMax = 100
-    private static let restoreKeyCountMax = 100
+    /// Pairs of a scope and a key that one request asks for.
+    private static let lookupCountMax = 500
+    /// What is kept of a save beside its tree, in bytes of JSON.
+    private static let valueSizeMax = 8 << 10
 
     // MARK: - Reading
 
@@ -39,8 +41,10 @@ extension APIAdapter {
         }
         call.context.countRead(name, true)
         let wanted = try await call.store.onPool { tree.blobs.map(\.digest).filter { !present.contains($0) } }
+        share.release()
+        let listShare = try readBudget.take(Int64(wanted.count) * Self.digestMemory)
         let note = ByteBuffer(bytes: try JSONEncoder().encode(found))
-        return try pack(of: [digest] + wanted, in: repository, note: note, share, call.store)
+        return try pack(of: [digest] + wanted, in: repository, note: note, listShare, call.store)
     }
 
     func listCaches(_ call: APICall) async throws -> Response {
@@ -69,11 +73,10 @@ extension APIAdapter {
     private static let wantedFind = "what to look for, such as {\"key\": \"npm-1\", \"restoreKeys\": [\"npm-\"]}"
 
     private func find(_ message: CacheFindMessage, _ call: APICall) async throws -> CacheEntryMessage? {
-        guard message.scopes.count <= Self.scopeCountMax, message.restoreKeys.count <= Self.restoreKeyCountMax else {
-            throw StoreError.malformed(
-                "at most \(Self.scopeCountMax) scopes and \(Self.restoreKeyCountMax) restore keys"
-            )
-        }
+        let (scopeCount, keyCount) = (Set(message.scopes).count, Set(message.restoreKeys).count + 1)
+        guard scopeCount <= Self.lookupCountMax, keyCount <= Self.lookupCountMax,
+            scopeCount * keyCount <= Self.lookupCountMax
+        else { throw StoreError.malformed("at most \(Self.lookupCountMax) pairs of a scope and a key or restore key") }
         let version = try Self.version(message.version)
         let prefixes = try message.restoreKeys.map { try Self.key(version, $0) }
         let scopes = try message.scopes.map { try Self.scope($0) }
@@ -98,8 +101,8 @@ extension APIAdapter {
         guard let repository = call.store.directory.id(of: try call.name, kind: .cache) else { return nil }
         switch try await call.store.read(StoredName(repository: repository, item: .blob(digest))) {
         case .found(let content):
-            // An entry takes about three times as much as its encoded form.
-            return try await transferBudget.withBytes(min(content.size, FileTree.encodedSizeMax.bytes) * 4) {
+            let length = Int(min(content.size, FileTree.encodedSizeMax.bytes))
+            return try await readBudget.withBytes(Int64(FileTree.pathBytes(encodedLength: length) + 4 * length)) {
                 let bytes = try await call.store.bytes(of: content, atMost: FileTree.encodedSizeMax)
                 return try await call.store.onPool {
                     try bytes.withUnsafeReadableBytes { try FileTree(encoded: $0) }
@@ -134,13 +137,17 @@ extension APIAdapter {
             )
             return (value, tree.blobs + [BlobDescriptor(digest: digest, size: nil)])
         }
+        let encoded = try value.encoded()
+        guard encoded.count <= Self.valueSizeMax else {
+            throw StoreError.malformed("provenance: at most \(Self.valueSizeMax) bytes")
+        }
         // The same again is a success, also when its times differ; asked first, as it saves most of the work.
         if let same = try await entry(key, scope, in: name, ifSameAs: value, call) { return try Self.json(same) }
         let isReplacing = try isOverwriting && call.store.repository(name).settings.allowsOverwrite
         let outcome = try await call.store.putEntry(
             key,
             scope: scope,
-            value: ByteBuffer(bytes: try value.encoded()),
+            value: ByteBuffer(bytes: encoded),
             references: references,
             isReplacing: isReplacing,
             in: name

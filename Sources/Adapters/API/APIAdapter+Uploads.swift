@@ -20,7 +20,7 @@ extension APIAdapter {
 
     func getUpload(_ call: APICall) throws -> Response {
         let id = try Self.uploadID(call)
-        guard let received = call.store.declareUpload(id, in: try call.name) else { throw Self.noUpload }
+        guard let received = call.store.receivedLength(ofUpload: id, in: try call.name) else { throw Self.noUpload }
         return try Self.json(Self.message(id, receivedBytes: received))
     }
 
@@ -43,6 +43,9 @@ extension APIAdapter {
     }
 
     func finishUpload(_ call: APICall) async throws -> Response {
+        guard try call.digest("digest").algorithm == .sha256 else {
+            throw StoreError.malformed("digest: of uploads in parts a SHA-256")
+        }
         let outcome = try await call.store.finishParts(
             of: try Self.uploadID(call),
             in: try call.name,

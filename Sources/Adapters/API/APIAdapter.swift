@@ -43,8 +43,12 @@ package struct APIAdapter: HTTPAdapter {
 
     package let name = "api"
     let sources: Sources
-    /// Packs and manifests that are on their way in, and packs on their way out.
+    /// Packs and manifests that are on their way in.
     let transferBudget = ByteBudget(.mebibytes(512))
+    /// What is read for answers: packs on their way out, trees, lists of digests, manifests.
+    ///
+    /// One of its own, so that readers keep nobody from writing.
+    let readBudget = ByteBudget(.mebibytes(512))
 
     package init(sources: Sources) {
         self.sources = sources
@@ -134,7 +138,8 @@ package struct APIAdapter: HTTPAdapter {
     }
 
     private func respond(to call: APICall) async throws -> Response {
-        switch call.operation {
+        if let kind = call.query["kind"] { _ = try APICall.kind(kind) }
+        return switch call.operation {
         case .getStatus: try Self.json(try await status(call.store))
         case .getOpenAPI:
             HTTPAnswer(200, OpenAPIDocument.text, headers: [("Content-Type", "application/json")]).response

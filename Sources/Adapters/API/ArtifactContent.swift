@@ -7,8 +7,11 @@ import NIOCore
 /// A version of an artifact, read: what its manifest and its configuration say.
 struct ArtifactContent: Sendable {
     /// Configurations and lists of reports are read whole.
-    private static let documentSizeLimit = ByteCount.mebibytes(8)
-    private static let reportCountMax = 100
+    private static let documentSizeLimit = ByteCount.mebibytes(4)
+    private static let reportCountMax = 20
+    private static let reportBytesMax = 16 << 20
+    /// What one version with its reports takes while it is read.
+    static let memoryLimit = ByteCount.mebibytes(48)
 
     let name: RepositoryName
     let store: Store
@@ -56,7 +59,7 @@ struct ArtifactContent: Sendable {
 
     /// The folder that is kept as an archive and holds a path.
     func bundle(holding path: String) -> ArtifactBundleMessage? {
-        bundles.first { path.hasPrefix($0.path + "/") }
+        bundles.filter { path.hasPrefix($0.path + "/") }.max { $0.path.utf8.count < $1.path.utf8.count }
     }
 
     /// The content of a file or bundle.
@@ -105,13 +108,15 @@ struct ArtifactContent: Sendable {
             isWanted: { $0.contains(ArtifactMediaType.reports) }
         )
         var reports: [(manifest: [UInt8], config: [UInt8]?)] = []
-        for text in page.descriptors.suffix(reportCountMax).reversed() {
+        var byteCount = 0
+        for text in page.descriptors.suffix(reportCountMax).reversed() where byteCount < reportBytesMax {
             guard let descriptor = try? JSONDecoder().decode(ArtifactDescriptor.self, from: Data(text.utf8)),
                 let digest = Digest(descriptor.digest),
                 let described = try await store.manifest(.manifest(digest), in: name)
             else { continue }
             let bytes = Array(described.bytes.readableBytesView)
             let config = try await config(of: bytes, type: ArtifactMediaType.reportsConfig, in: repository, store)
+            byteCount += bytes.count + (config?.count ?? 0)
             reports.append((bytes, config))
         }
         return reports

@@ -57,6 +57,7 @@ struct PackReceiver {
                     batchBytes += Int(frame.size)
                     if batch.count == Store.batchLengthMax { try await flush() }
                 case (.blob, let digest?):
+                    try await flush()
                     let target = WriteTarget(repository: repository, kind: kind, item: .blob(digest))
                     try await store.put(target, body: PackedBlob(input: input, size: frame.size), length: frame.size)
                 case (.end, _):
@@ -81,6 +82,8 @@ struct PackReceiver {
 ///
 /// Used by one task.
 private final class PackInput<Chunks: AsyncIteratorProtocol> where Chunks.Element == ByteBuffer {
+    private static var copiedLength: Int { 64 << 10 }
+
     private var chunks: Chunks
     private var buffer = ByteBuffer()
 
@@ -96,8 +99,10 @@ private final class PackInput<Chunks: AsyncIteratorProtocol> where Chunks.Elemen
 
     /// The next bytes, all of them.
     func bytes(_ count: Int) async throws -> ByteBuffer {
-        // Most are within the chunk that is there, and share its memory.
-        if let slice = buffer.readSlice(length: count) { return slice }
+        if let slice = buffer.readSlice(length: count) {
+            // A small part would keep all of the chunk.
+            return count < Self.copiedLength ? ByteBuffer(bytes: slice.readableBytesView) : slice
+        }
         var result = ByteBuffer()
         result.reserveCapacity(count)
         while result.readableBytes < count {

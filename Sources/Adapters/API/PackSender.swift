@@ -22,8 +22,8 @@ struct PackSender {
         var index = 0
         /// What was found and is still to be sent, in reverse order.
         var found: [(digest: Digest, outcome: ReadOutcome)] = []
-        /// Of the blob before that, whose rest is still to come.
-        var open: (content: StoredContent, offset: Int64)?
+        /// Of the blob before that, whose rest is still to come, with what was read of it hashed.
+        var open: (content: StoredContent, offset: Int64, hasher: IncrementalHasher)?
         var blobCount = 0
         var isOver = false
     }
@@ -67,21 +67,27 @@ struct PackSender {
         var position = start
         var bytes = ByteBuffer()
         bytes.reserveCapacity(pieceLength + 4096)
-        func append(_ content: StoredContent, at offset: Int64) throws {
-            var offset = offset
+        // Blobs in files are verified on their way: a restore reads what nobody may have looked at for weeks.
+        func append(_ content: StoredContent, at offset: Int64, _ hasher: IncrementalHasher) throws {
+            var (offset, hasher) = (offset, hasher)
             while offset < content.size {
                 let room = pieceLength - bytes.readableBytes
                 if room <= 0 {
-                    position.open = (content, offset)
+                    position.open = (content, offset, hasher)
                     return
                 }
                 let piece = try store.piece(of: content, at: offset, count: room)
+                if content.isInFile { piece.withUnsafeReadableBytes { hasher.update($0) } }
                 offset += Int64(piece.readableBytes)
                 bytes.writeImmutableBuffer(piece)
             }
             position.open = nil
+            guard !content.isInFile || hasher.finalize()[0] == content.digest else {
+                store.reportDamage(of: content.digest)
+                throw StoreError.corrupt("blob \(content.digest)")
+            }
         }
-        if let open = position.open { try append(open.content, at: open.offset) }
+        if let open = position.open { try append(open.content, at: open.offset, open.hasher) }
         while position.open == nil, bytes.readableBytes < pieceLength {
             guard let (digest, outcome) = position.found.popLast() else {
                 guard position.index < digests.count else {
@@ -97,9 +103,16 @@ struct PackSender {
             }
             switch outcome {
             case .found(let content):
-                position.blobCount += 1
+                let start = bytes.writerIndex
                 bytes.writeBytes(PackFrame.blob(digest, size: content.size).head)
-                try append(content, at: 0)
+                do {
+                    try append(content, at: 0, IncrementalHasher())
+                    position.blobCount += 1
+                } catch StoreError.corrupt {
+                    // All of it is still here: what is damaged is missing.
+                    bytes.moveWriterIndex(to: start)
+                    bytes.writeBytes(PackFrame.missing(digest).head)
+                }
             case .miss, .incomplete: bytes.writeBytes(PackFrame.missing(digest).head)
             case .failed(let error): throw error
             }

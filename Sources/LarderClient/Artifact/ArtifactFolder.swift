@@ -31,8 +31,8 @@ final class ArtifactFolder {
     }
 
     private static func makeParents(of path: String) throws(ClientError) {
-        var made = path.hasPrefix("/") ? "/" : ""
-        for part in path.split(separator: "/") {
+        var made = path.hasBytePrefix("/") ? "/" : ""
+        for part in path.pathParts {
             made += part + "/"
             guard mkdir(made, 0o777) == 0 || errno == EEXIST else { throw ArtifactDisk.failure("make", made) }
         }
@@ -122,7 +122,7 @@ final class ArtifactFolder {
         if let last, last.path.utf8.elementsEqual(path.utf8) { return last.descriptor }
         var folder = root
         var walked = ""
-        for part in path.split(separator: "/") {
+        for part in path.pathParts {
             walked += walked.isEmpty ? String(part) : "/\(part)"
             let next: Int32?
             do throws(ClientError) {

@@ -16,8 +16,8 @@ package enum ArtifactPath {
 
     /// The path without `.` and empty parts; empty: the folder itself; nil: it is absolute or goes up.
     package static func normalized(_ path: String) -> String? {
-        guard !path.hasPrefix("/") else { return nil }
-        let parts = path.split(separator: "/").filter { $0 != "." }
+        guard !path.hasBytePrefix("/") else { return nil }
+        let parts = path.pathParts.filter { $0 != "." }
         return parts.contains("..") ? nil : parts.joined(separator: "/")
     }
 

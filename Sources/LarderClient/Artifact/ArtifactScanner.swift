@@ -55,10 +55,14 @@ package struct ArtifactScanner {
         let mode = UInt16(status.st_mode & 0o777)
         switch status.st_mode & S_IFMT {
         case S_IFREG:
-            if let other = files[path], other.source != source { throw Self.twice(path, other.source, source) }
+            if let other = files[path], !other.source.utf8.elementsEqual(source.utf8) {
+                throw Self.twice(path, other.source, source)
+            }
             files[path] = ArtifactFiles.File(path: path, source: source, size: Int64(status.st_size), mode: mode)
         case S_IFLNK:
-            if let other = links[path], other.source != source { throw Self.twice(path, other.source, source) }
+            if let other = links[path], !other.source.utf8.elementsEqual(source.utf8) {
+                throw Self.twice(path, other.source, source)
+            }
             links[path] = (.init(path: path, target: try ArtifactDisk.target(ofLink: source)), source)
         case S_IFDIR:
             let isEmpty = try addContents(of: source, as: path)
@@ -84,8 +88,15 @@ package struct ArtifactScanner {
     private mutating func addContents(of folder: String, as path: String) throws(ClientError) -> Bool {
         let names = try ArtifactDisk.names(in: folder).sorted(by: ArtifactPath.precedes)
         let prefix = folder.hasSuffix("/") ? folder : "\(folder)/"
-        for name in names { try add(prefix + name, as: path.isEmpty ? name : "\(path)/\(name)") }
+        for name in names where !Self.isUnfinished(name) {
+            try add(prefix + name, as: path.isEmpty ? name : "\(path)/\(name)")
+        }
         return names.isEmpty
+    }
+
+    /// Whether a folder is one that a restore or a pull keeps unfinished things in.
+    private static func isUnfinished(_ name: String) -> Bool {
+        name.hasBytePrefix(TreeScanner.stagingPrefix) || name.hasBytePrefix(ArtifactStaging.prefix)
     }
 
     /// Adds what a pattern matches; as in a shell that is a folder with all that is in it.

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// While it is used it is locked, so that one which a killed program left behind can be told, and removed.
 final class ArtifactStaging: Sendable {
-    private static let prefix = ".larder-pull-"
+    static let prefix = ".larder-pull-"
     /// One that was made just now may not be locked yet, in seconds.
     private static let youngAge = 60
 

@@ -6,16 +6,20 @@ package struct CachePaths: Sendable {
     package let roots: [TreePath]
     private let patterns: [PathPattern]
 
-    /// `patterns`: Each is a root, down to its first wildcard, and what below it is meant.
+    /// `patterns`: Each is a root, down to its first wildcard, and what below it is meant; one that begins with `!` leaves out
+    /// what it matches.
     package init(_ patterns: [PathPattern]) {
         self.patterns = patterns
+        let excluded = patterns.compactMap { pattern in
+            pattern.text.hasPrefix("!") ? try? PathPattern(String(pattern.text.dropFirst())) : nil
+        }
         var order: [String] = []
         var grouped: [String: [PathPattern]] = [:]
-        for pattern in patterns {
+        for pattern in patterns where !pattern.text.hasPrefix("!") {
             if grouped[pattern.literalRoot] == nil { order.append(pattern.literalRoot) }
             grouped[pattern.literalRoot, default: []].append(pattern)
         }
-        roots = order.map { Self.root($0, grouped[$0] ?? []) }
+        roots = order.map { Self.root($0, grouped[$0] ?? [], excluded) }
     }
 
     /// What the entries of a buildspec's key are told apart by: other paths are another cache.
@@ -24,11 +28,15 @@ package struct CachePaths: Sendable {
         return String(IncrementalHasher.digest(of: Array(text.utf8)).hex.prefix(16))
     }
 
-    private static func root(_ root: String, _ patterns: [PathPattern]) -> TreePath {
+    private static func root(_ root: String, _ patterns: [PathPattern], _ excluded: [PathPattern]) -> TreePath {
         // `.` is no part of what the patterns are matched with.
         let folder = root == "." ? "" : root
-        if patterns.contains(where: { $0.isLiteral || $0.matchesAllBelow(folder: folder) }) { return TreePath(root) }
+        let takesAll = patterns.contains { $0.isLiteral || $0.matchesAllBelow(folder: folder) }
+        if takesAll, excluded.isEmpty { return TreePath(root) }
         let start = folder.isEmpty || folder.hasSuffix("/") ? folder : "\(folder)/"
-        return TreePath(root) { path, _ in patterns.contains { $0.matches(start + path) } }
+        return TreePath(root) { path, _ in
+            let path = start + path
+            return (takesAll || patterns.contains { $0.matches(path) }) && !excluded.contains { $0.excludes(path) }
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 package import LarderCore
+import Synchronization
 
 /// What `larder cache save` and `restore` are asked for, with all templates made into text.
 package struct CacheRequest: Sendable {
@@ -63,6 +64,8 @@ package struct CacheRequest: Sendable {
     /// What tells entries of one key apart; empty: nothing.
     package let version: String
     package let isReplacing: Bool
+    /// What is odd about the keys, in sentences.
+    package let warnings: [String]
     /// The only thing to do; nil: both.
     package let action: Buildspec.Cache.Action?
 
@@ -75,11 +78,16 @@ package struct CacheRequest: Sendable {
 
     private init(_ wish: Wish, in surroundings: Surroundings) throws {
         let folder = surroundings.folder
+        let unmatched = UnmatchedPatterns()
         let context = KeyContext(
             environment: surroundings.environment,
             branch: surroundings.job.branchOrTag,
             now: surroundings.now
-        ) { (patterns) throws(ClientError) in try FileHash.hex(matching: patterns, in: folder) }
+        ) { (patterns) throws(ClientError) in
+            let hash = try FileHash.hex(matching: patterns, in: folder)
+            if hash.isEmpty { unmatched.note(patterns) }
+            return hash
+        }
         let buildspec = wish.buildspec
         paths = wish.paths.isEmpty ? buildspec?.paths.map(\.pattern) ?? [] : wish.paths
         // What a person names by key alone is found by key alone, whatever the paths are.
@@ -99,6 +107,7 @@ package struct CacheRequest: Sendable {
             restoreKeys.append(try KeyTemplate.checked(text))
         }
         self.restoreKeys = restoreKeys
+        warnings = unmatched.warnings
     }
 
     private static func evaluate(_ texts: [String], in surroundings: Surroundings) throws -> [String] {
@@ -113,5 +122,18 @@ package struct CacheRequest: Sendable {
                 )
             }
         }
+    }
+}
+
+/// Patterns of hashes in keys that no file matched.
+private final class UnmatchedPatterns: Sendable {
+    private let texts = Mutex<[String]>([])
+
+    func note(_ patterns: [String]) {
+        texts.withLock { $0.append(patterns.joined(separator: ", ")) }
+    }
+
+    var warnings: [String] {
+        texts.withLock { $0 }.map { "no file matches \($0): the hash in the key is empty" }
     }
 }

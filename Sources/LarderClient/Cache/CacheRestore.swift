@@ -97,7 +97,11 @@ package struct CacheRestore: Sendable {
                 let isLoss = error is RestoreFailure || (error as? ClientError)?.isTransient == true
                 if Task.isCancelled { throw CancellationError() }
                 guard isLoss, server.contact.hasAnswered else { throw error }
-                guard failureCount < Self.repetitionCountMax else { return Result(outcome: .miss(reason: "\(error)")) }
+                guard failureCount < Self.repetitionCountMax else {
+                    // What was lost is a miss; a server that can't answer is none.
+                    guard error is RestoreFailure else { throw error }
+                    return Result(outcome: .miss(reason: "\(error)"))
+                }
                 try await Task.sleep(for: firstDelay * (1 << failureCount))
                 failureCount += 1
             }

@@ -64,7 +64,12 @@ package struct ClientConfiguration: Sendable {
         let parts = URLComponents(string: url)
         guard let parts, ["http", "https"].contains(parts.scheme?.lowercased()), parts.host?.isEmpty == false,
             parts.user == nil, parts.password == nil, parts.query == nil, parts.fragment == nil
-        else { throw ClientError("\(label) is to be the address of a server, such as \(standardURL), and is \(text)") }
+        else {
+            // What it is may hold a password.
+            throw ClientError(
+                "\(label) is to be the address of a server, such as \(standardURL), without user, query or fragment"
+            )
+        }
         return url
     }
 

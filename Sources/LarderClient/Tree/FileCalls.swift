@@ -28,18 +28,18 @@ enum FileCalls {
     ///
     /// - Returns: The descriptor, or a negative number with `errno` set.
     static func openStepwise(_ path: String, in folder: Int32, flags: Int32) -> Int32 {
-        var steps = path.split(separator: "/")
+        var steps = path.pathParts
         guard let last = steps.popLast() else {
             errno = ENOENT
             return -1
         }
         var current = OpenDescriptor(borrowing: folder)
         for step in steps {
-            guard let next = openFolder(String(step), in: current.descriptor) else { return -1 }
+            guard let next = openFolder(step, in: current.descriptor) else { return -1 }
             current = next
         }
         return withExtendedLifetime(current) {
-            openat(current.descriptor, String(last), flags | O_NOFOLLOW | O_CLOEXEC)
+            openat(current.descriptor, last, flags | O_NOFOLLOW | O_CLOEXEC)
         }
     }
 

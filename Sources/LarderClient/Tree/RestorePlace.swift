@@ -11,7 +11,7 @@ struct RestorePlace: Sendable {
 
     /// Finds the places of all roots of a tree, and refuses those that nobody allowed.
     ///
-    /// `allowed`: Roots that the user named; empty: those that stay in the working folder.
+    /// `allowed`: Roots that the user named; those that stay in the working folder need not be.
     ///
     /// - Throws: `ClientError` that says how to allow a root.
     static func find(
@@ -25,7 +25,7 @@ struct RestorePlace: Sendable {
         var places: [RestorePlace] = []
         for root in tree.roots {
             let text = RootLocation.normalized(root)
-            if allowed.isEmpty ? RootLocation.leavesBase(text) : !allowed.contains(text) {
+            if RootLocation.leavesBase(text), !allowed.contains(text) {
                 throw ClientError(
                     "the cache has files for \(text), which is not among the paths to restore; "
                         + "allow it with --path '\(text)'"

@@ -112,12 +112,14 @@ struct RestorePlan: Sendable {
             var position = localRanges[other].lowerBound
             for index in range {
                 let path = tree.entries[index].path
-                while position < localRanges[other].upperBound, local.tree.entries[position].path != path,
+                while position < localRanges[other].upperBound,
                     FileTree.precedes(local.tree.entries[position].path, path)
                 {
                     position += 1
                 }
-                guard position < localRanges[other].upperBound, local.tree.entries[position].path == path else {
+                guard position < localRanges[other].upperBound,
+                    local.tree.entries[position].path.utf8.elementsEqual(path.utf8)
+                else {
                     continue
                 }
                 twins[index] = position
@@ -135,7 +137,7 @@ struct RestorePlan: Sendable {
         case (.file(let digest, let size), .file(let presentDigest, let presentSize)):
             guard digest == presentDigest, size == presentSize else { return .stage }
         case (.symbolicLink(let target), .symbolicLink(let presentTarget)):
-            guard target == presentTarget else { return .stage }
+            guard target.utf8.elementsEqual(presentTarget.utf8) else { return .stage }
             return wanted.modified == present.modified ? .keep : .adjust
         case (.hardLink(let first), .hardLink(let presentFirst)):
             // Its mode and time are those of the file.

@@ -26,7 +26,7 @@ struct RootLocation: Sendable, Equatable {
             throw ClientError("a path of a cache is too long, or has a zero byte in it")
         }
         text = Self.normalized(root)
-        var parts = try Self.absolute(text, base: base, home: home).split(separator: "/").map(String.init)
+        var parts = try Self.absolute(text, base: base, home: home).pathParts
         var name = ""
         if let last = parts.last, last != "..", text != ".", text != "~" {
             name = last
@@ -49,14 +49,14 @@ struct RootLocation: Sendable, Equatable {
 
     /// The same path without empty parts, `.` and a slash at the end.
     static func normalized(_ root: String) -> String {
-        let parts = root.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
-        if root.hasPrefix("/") { return "/\(parts)" }
+        let parts = root.pathParts.filter { $0 != "." }.joined(separator: "/")
+        if root.hasBytePrefix("/") { return "/\(parts)" }
         return parts.isEmpty ? "." : parts
     }
 
     /// Whether a root names more than what is below the working folder: it is absolute, begins with `~` or has a `..`.
     static func leavesBase(_ root: String) -> Bool {
-        root.hasPrefix("/") || root == "~" || root.hasPrefix("~/") || root.split(separator: "/").contains("..")
+        root.hasBytePrefix("/") || root == "~" || root.hasBytePrefix("~/") || root.pathParts.contains("..")
     }
 
     /// Whether the root lies below a folder (or is it) that is given by its real path.
@@ -69,8 +69,8 @@ struct RootLocation: Sendable, Equatable {
     }
 
     private static func absolute(_ root: String, base: String, home: String?) throws(ClientError) -> String {
-        if root.hasPrefix("/") { return root }
-        guard root == "~" || root.hasPrefix("~/") else { return "\(base)/\(root)" }
+        if root.hasBytePrefix("/") { return root }
+        guard root == "~" || root.hasBytePrefix("~/") else { return "\(base)/\(root)" }
         guard let home, home.hasPrefix("/") else {
             throw ClientError("can't tell what \(root) is: the home folder is not known (HOME is not set)")
         }

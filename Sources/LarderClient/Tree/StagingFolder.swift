@@ -21,13 +21,16 @@ final class StagingFolder: Sendable {
         (self.parent, self.name, self.folder, self.path, self.lock) = (parent, name, folder, path, lock)
     }
 
+    private static let attemptCountMax = 20
+
     /// Makes one in a folder.
     ///
     /// `path`: Of that folder, for people.
     ///
     /// - Throws: `ClientError`.
     static func make(in parent: OpenDescriptor, path: String) throws(ClientError) -> StagingFolder {
-        while true {
+        // Where locks don't work at all, others would be made for ever.
+        for _ in 0..<attemptCountMax {
             let name = TreeScanner.stagingPrefix + String(UInt64.random(in: 0 ... .max), radix: 36)
             guard mkdirat(parent.descriptor, name, 0o700) == 0 else {
                 if errno == EEXIST { continue }
@@ -40,23 +43,32 @@ final class StagingFolder: Sendable {
             guard lock >= 0 else { throw FileCalls.trouble("write in", "\(path)/\(name)") }
             let owner = OpenDescriptor(lock)
             var status = stat()
-            // Another restore that looked in between took it for an old one, and removes it.
-            guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &status) == 0, status.st_nlink > 0 else { continue }
+            guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &status) == 0, status.st_nlink > 0 else {
+                // Another restore that looked in between took it for an old one, and removes it.
+                FileCalls.remove(name, in: parent.descriptor)
+                continue
+            }
             return StagingFolder(parent: parent, name: name, folder: folder, path: "\(path)/\(name)", lock: owner)
         }
+        throw ClientError("can't lock a file in \(path); its file system has to know flock(2)")
     }
 
     /// Removes it with all that is left in it.
     ///
     /// The lock goes last, so that what a failure leaves is found by the next restore.
     func remove() {
+        Self.empty(folder)
+        FileCalls.remove(name, in: parent.descriptor)
+    }
+
+    /// Removes all but the lock.
+    private static func empty(_ folder: OpenDescriptor) {
         guard let names = FolderNames(of: folder.descriptor) else { return }
         for index in names.indices {
             names.withName(index) { name in
-                if strcmp(name, Self.lockName) != 0 { FileCalls.remove(name, in: folder.descriptor) }
+                if strcmp(name, lockName) != 0 { FileCalls.remove(name, in: folder.descriptor) }
             }
         }
-        FileCalls.remove(name, in: parent.descriptor)
     }
 
     /// Removes what killed restores left in a folder.
@@ -68,7 +80,10 @@ final class StagingFolder: Sendable {
                 guard strncmp(name, prefix, prefix.utf8.count) == 0,
                     let folder = FileCalls.openFolder(name, in: parent.descriptor), let lock = lockOfDead(folder)
                 else { return }
-                withExtendedLifetime(lock) { _ = FileCalls.remove(name, in: parent.descriptor) }
+                withExtendedLifetime(lock) {
+                    empty(folder)
+                    FileCalls.remove(name, in: parent.descriptor)
+                }
             }
         }
     }

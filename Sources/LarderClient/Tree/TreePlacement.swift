@@ -252,6 +252,16 @@ struct TreePlacement {
         in folder: OpenDescriptor,
         _ name: UnsafePointer<CChar>
     ) throws(ClientError) {
+        let entry = plan.tree.entries[index]
+        if entry.path.isEmpty,
+            let names = FileCalls.openFolder(name, in: folder.descriptor).flatMap({
+                FolderNames(of: $0.descriptor)
+            }), !names.indices.isEmpty
+        {
+            throw ClientError(
+                "\(places[root].location.path) is a folder with files in it, and a file or link in the cache; remove it first"
+            )
+        }
         replacedCount += 1
         if let staging = places[root].staging,
             renameat(folder.descriptor, name, staging.folder.descriptor, "replaced-\(root)-\(replacedCount)") == 0

@@ -77,6 +77,12 @@ struct TreeWalk {
             try walk(folder, status)
         } else {
             anchors.append(TreeAnchor(folder: parent, name: name, path: location.path))
+            var target = stat()
+            if status.kind == S_IFLNK, fstatat(parent.descriptor, name, &target, 0) == 0, target.isFolder {
+                warnings.add(
+                    "\(location.text) is a link, and nothing else is kept of it: name the folder that it leads to"
+                )
+            }
             try take(name, status, in: parent)
         }
         guard entries.count == countBefore else { return true }
@@ -119,7 +125,8 @@ struct TreeWalk {
         guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
             return try meet(FileCalls.trouble("read", placeText()))
         }
-        if strncmp(name, TreeScanner.stagingPrefix, TreeScanner.stagingPrefix.utf8.count) == 0 { return }
+        for prefix in [TreeScanner.stagingPrefix, ArtifactStaging.prefix]
+        where strncmp(name, prefix, prefix.utf8.count) == 0 { return }
         guard status.isFolder else { return try take(name, status, in: folder) }
         guard let inner = FileCalls.openFolder(name, in: folder.descriptor) else {
             return try meet(FileCalls.trouble("open the folder", placeText()))
