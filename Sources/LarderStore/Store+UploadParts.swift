@@ -44,8 +44,7 @@ extension Store {
         length: Int64
     ) async throws -> UploadOutcome where Body.Element == ByteBuffer {
         guard let session = session(id, in: name) else { return .unknown }
-        // One of an earlier process does not know yet that it is one in parts.
-        _ = session.declareParts(size: nil)
+        if session.isFromEarlierProcess { _ = session.declareParts(size: nil) }
         switch session.takePart() {
         case .over: return .unknown
         case .busy: return .busy

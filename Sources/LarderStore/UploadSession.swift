@@ -35,6 +35,8 @@ final class UploadSession: Sendable {
     let repository: RepositoryID
     let reservation: Reservation
     let state: Mutex<State>
+    /// Whether it was begun before the last start, so that nobody knows any more whether it is one in parts.
+    let isFromEarlierProcess: Bool
     /// Held while the file is opened for the first of several parts.
     let opening = Mutex(())
 
@@ -43,11 +45,13 @@ final class UploadSession: Sendable {
         self.repository = repository
         self.reservation = reservation
         state = Mutex(State(expiresAt: expiresAt))
+        isFromEarlierProcess = false
     }
 
     /// Goes on with an upload of an earlier process.
     init(_ row: UploadRow, reservation: Reservation) {
         id = row.id
+        isFromEarlierProcess = true
         repository = row.repository
         self.reservation = reservation
         state = Mutex(
@@ -83,14 +87,11 @@ final class UploadSession: Sendable {
 
     /// Makes it an upload in parts, if nothing else was done with it; bytes from the start that have come.
     ///
-    /// `size`: Of the whole; nil: it is one in parts already, or may be one of an earlier process.
+    /// `size`: Of the whole; nil when it is not known.
     func declareParts(size: Int64?) -> Int64? {
         state.withLock { state in
             if state.isOver || state.isDoomed { return nil }
-            if state.parts == nil {
-                let mayBecomeOne = size != nil || state.leftFile != nil
-                guard mayBecomeOne, state.upload == nil, !state.isTaken else { return nil }
-            }
+            if state.parts == nil && (state.upload != nil || state.isTaken) { return nil }
             var parts = state.parts ?? UploadParts(size: size, received: state.acknowledged)
             parts.size = size ?? parts.size
             state.parts = parts
