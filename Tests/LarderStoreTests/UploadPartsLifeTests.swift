@@ -76,7 +76,7 @@ struct UploadPartsLifeTests {
                     )
                 )
             }
-            #expect(errors == [nil, nil, "noSpace"])
+            #expect(errors == [nil, nil, "tooLarge"])
             #expect(try await harness.cancelParts())
             #expect(try await harness.partsLeftovers() == [])
             // All of it is free again.
