@@ -52,10 +52,13 @@ extension Store {
         }
         defer { if session.giveBackPart() { discard(session) } }
         let size = session.state.withLock { $0.parts?.size }
-        // After a restart nobody knows the size: then the store's own bounds it.
-        let end = min(size ?? .max, configuration.blobSizeLimit?.bytes ?? .max, account.capacity(account.current))
+        let end = min(size ?? .max, configuration.blobSizeLimit?.bytes ?? .max)
         guard offset >= 0, length >= 0, offset <= end, length <= end - offset else {
             throw StoreError.tooLarge(limit: ByteCount(end))
+        }
+        // After a restart nobody knows the size: then the store's own bounds it.
+        guard offset + length <= account.capacity(account.current) else {
+            throw StoreError.noSpace("\(ByteCount(offset + length)) are more than the store can make room for")
         }
         do {
             guard try await receivePart(of: session, offset..<(offset + length), body: body) else { return .busy }

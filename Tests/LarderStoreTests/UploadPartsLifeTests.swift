@@ -76,7 +76,7 @@ struct UploadPartsLifeTests {
                     )
                 )
             }
-            #expect(errors == [nil, nil, "tooLarge"])
+            #expect(errors == [nil, nil, "noSpace"])
             #expect(try await harness.cancelParts())
             #expect(try await harness.partsLeftovers() == [])
             // All of it is free again.

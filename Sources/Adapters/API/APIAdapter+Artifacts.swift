@@ -9,7 +9,7 @@ import NIOCore
 
 /// `/api/v1/artifacts/NAME`: versions of artifacts, which are manifests of a registry whose layers are files.
 extension APIAdapter {
-    private static let listLengthMax: Int64 = 1000
+    private static let listLengthMax: Int64 = 200
     /// Manifests that are read for one page; what was asked for beyond comes with the next.
     private static let pageLengthMax: Int64 = 20
     private static let tagCountMax = 100

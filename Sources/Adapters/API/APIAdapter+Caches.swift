@@ -9,6 +9,8 @@ import NIOCore
 /// `/api/v1/caches/NAME`: dependency caches, which are trees of files under keys.
 extension APIAdapter {
     private static let listLengthMax: Int64 = 1000
+    private static let scopeCountMax = 100
+    private static let restoreKeyCountMax = 100
     /// Pairs of a scope and a key that one request asks for.
     private static let lookupCountMax = 500
     /// What is kept of a save beside its tree, in bytes of JSON.
@@ -73,10 +75,15 @@ extension APIAdapter {
     private static let wantedFind = "what to look for, such as {\"key\": \"npm-1\", \"restoreKeys\": [\"npm-\"]}"
 
     private func find(_ message: CacheFindMessage, _ call: APICall) async throws -> CacheEntryMessage? {
-        let (scopeCount, keyCount) = (Set(message.scopes).count, Set(message.restoreKeys).count + 1)
-        guard scopeCount <= Self.lookupCountMax, keyCount <= Self.lookupCountMax,
-            scopeCount * keyCount <= Self.lookupCountMax
-        else { throw StoreError.malformed("at most \(Self.lookupCountMax) pairs of a scope and a key or restore key") }
+        guard message.scopes.count <= Self.scopeCountMax, message.restoreKeys.count <= Self.restoreKeyCountMax else {
+            throw StoreError.malformed(
+                "at most \(Self.scopeCountMax) scopes and \(Self.restoreKeyCountMax) restore keys"
+            )
+        }
+        let lookupCount = Set(message.scopes).count * (Set(message.restoreKeys).count + 1)
+        guard lookupCount <= Self.lookupCountMax else {
+            throw StoreError.malformed("at most \(Self.lookupCountMax) pairs of a scope and a key or restore key")
+        }
         let version = try Self.version(message.version)
         let prefixes = try message.restoreKeys.map { try Self.key(version, $0) }
         let scopes = try message.scopes.map { try Self.scope($0) }
