@@ -15,7 +15,6 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
-let nioConcurrencyHelpers = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
 let nioExtras = Target.Dependency.product(name: "NIOExtras", package: "swift-nio-extras")
 let nioFoundationCompat = Target.Dependency.product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -123,8 +122,8 @@ let package = Package(
         .target(
             name: "LarderClient",
             dependencies: [
-                "APIMessages", "LarderArchive", "LarderCore", asyncHTTPClient, nioConcurrencyHelpers, nioCore,
-                nioFoundationCompat, nioHTTP1, nioPosix, yams,
+                "APIMessages", "LarderArchive", "LarderCore", asyncHTTPClient, nioCore, nioFoundationCompat, nioHTTP1,
+                yams,
             ],
         ),
         .executableTarget(

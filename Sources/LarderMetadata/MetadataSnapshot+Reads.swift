@@ -135,14 +135,7 @@ extension MetadataSnapshot {
                 )
             } ?? nil
         guard checkingQuarantine, let found, case .entry(let id) = found.used else { return found }
-        let isDamaged = try db.first(
-            """
-            SELECT 1 FROM reference r JOIN blob b ON b.id = r.blob_id
-            WHERE r.entry_id = ? AND b.is_quarantined = 1 LIMIT 1
-            """,
-            .integer(id)
-        ) { _ in true }
-        return isDamaged == nil ? found : nil
+        return try db.isDamaged(entry: id) ? nil : found
     }
 
     /// Whether a repository has all of these blobs, sound and with the sizes named.

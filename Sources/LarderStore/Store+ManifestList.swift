@@ -62,21 +62,13 @@ extension Store {
     private func described(_ manifest: ListedManifest, in repository: RepositoryID) throws -> DescribedManifest? {
         let name = StoredName(repository: repository, item: .manifest(manifest.digest))
         guard let body = body(of: manifest.value, name: name) else { return nil }
-        let bytes: ByteBuffer
-        switch body {
-        case .bytes(let buffer): bytes = buffer
-        case .file(let file):
-            bytes = ByteBuffer(
-                bytes: try file.blob.read(at: 0, count: Int(min(file.blob.size, Manifest.sizeLimit.bytes)))
-            )
-        }
         return DescribedManifest(
             digest: manifest.digest,
             mediaType: manifest.value.manifest?.mediaType ?? "",
             pushedAt: manifest.pushedAt,
             tags: manifest.tags,
             labels: manifest.labels,
-            bytes: bytes
+            bytes: try bytes(of: body, size: manifest.value.blob.size, atMost: Manifest.sizeLimit)
         )
     }
 }

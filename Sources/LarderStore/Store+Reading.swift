@@ -69,11 +69,18 @@ extension Store {
     ///
     /// - Throws: `tooLarge` when there is more.
     package func bytes(of content: StoredContent, atMost limit: ByteCount) async throws -> ByteBuffer {
-        guard content.size <= limit.bytes else { throw StoreError.tooLarge(limit: limit) }
-        switch content.body {
+        if case .bytes(let buffer) = content.body, content.size <= limit.bytes { return buffer }
+        return try await pool.run { try self.bytes(of: content.body, size: content.size, atMost: limit) }
+    }
+
+    /// The same for threads of the pool.
+    ///
+    /// Blocks.
+    func bytes(of body: StoredContent.Body, size: Int64, atMost limit: ByteCount) throws -> ByteBuffer {
+        guard size <= limit.bytes else { throw StoreError.tooLarge(limit: limit) }
+        switch body {
         case .bytes(let buffer): return buffer
-        case .file(let file):
-            return try await pool.run { ByteBuffer(bytes: try file.blob.read(at: 0, count: Int(content.size))) }
+        case .file(let file): return ByteBuffer(bytes: try file.blob.read(at: 0, count: Int(size)))
         }
     }
 

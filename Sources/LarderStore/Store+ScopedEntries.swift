@@ -139,7 +139,7 @@ extension Store {
     /// Removes an entry of a scope; false when there is none.
     package func deleteEntry(
         _ key: EntryKey,
-        scope: EntryScope,
+        scope: EntryScope = .none,
         in name: RepositoryName
     ) async throws(StoreError) -> Bool {
         guard let repository = directory.find(name), repository.kind == .cache else { return false }
@@ -184,13 +184,7 @@ extension Store {
         if isUse, now() - entry.lastUsed > configuration.lastUsePrecision, !uses.note(.entry(entry.id), at: now()) {
             return nil
         }
-        let value: ByteBuffer
-        switch body {
-        case .bytes(let bytes): value = bytes
-        case .file(let file):
-            let count = Int(min(entry.value.blob.size, Self.scopedValueSizeLimit.bytes))
-            value = ByteBuffer(bytes: try file.blob.read(at: 0, count: count))
-        }
+        let value = try bytes(of: body, size: entry.value.blob.size, atMost: Self.scopedValueSizeLimit)
         return FoundEntry(scope: scope, key: key, pushedAt: entry.pushedAt, lastUsed: entry.lastUsed, value: value)
     }
 }

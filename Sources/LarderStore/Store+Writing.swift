@@ -179,13 +179,6 @@ extension Store {
         try await put(target, bytes: bytes, repository: repository)
     }
 
-    /// Removes an entry; false when there was none.
-    package func deleteEntry(_ key: EntryKey, in repository: RepositoryName) async throws(StoreError) -> Bool {
-        guard let repository = directory.find(repository), repository.kind == .cache else { return false }
-        let removal = pruner.removal(from: repository)
-        return try await committer.commit { try $0.deleteEntry(key, in: repository.id, removal) }
-    }
-
     /// In a registry every use counts, as a push in progress may rest on it (D2).
     func useClock(in kind: RepositoryKind) -> UseClock {
         UseClock(now: now(), precision: kind == .registry ? .zero : configuration.lastUsePrecision)

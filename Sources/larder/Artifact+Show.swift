@@ -146,7 +146,7 @@ extension Artifact {
             Swift.print(
                 "\nreports \(printable(report.group)) (\(printable(report.format)), \(counted(report.files.count, "file")))"
             )
-            for line in report.totals { Swift.print("  \(line)") }
+            for line in report.totals.texts { Swift.print("  \(line)") }
         }
     }
 
@@ -205,9 +205,9 @@ extension ArtifactDiff.Change {
     }
 }
 
-extension ArtifactReportMessage {
+extension ReportTotals {
     /// The totals, for people.
-    fileprivate var totals: [String] {
+    fileprivate var texts: [String] {
         var texts: [String] = []
         if let tests {
             let parts: [(Int?, String)] = [(failures, "failed"), (errors, "with errors"), (skipped, "skipped")]

@@ -38,11 +38,14 @@ struct ArtifactContent: Sendable {
         self.name = name
         self.store = store
         self.repository = repository
-        let bytes = Array(described.bytes.readableBytesView)
-        let config = try await Self.config(of: bytes, type: ArtifactMediaType.config, in: repository, store)
+        guard let document = Self.document(described) else {
+            reading = nil
+            return
+        }
+        let config = try await Self.config(of: document, type: ArtifactMediaType.config, in: repository, store)
         let reports =
             withReports ? try await Self.reports(about: described.digest, in: name, repository, store) : []
-        reading = try? ArtifactReading(manifest: bytes, config: config, reports: reports)
+        reading = ArtifactReading(document, config: config, reports: reports)
     }
 
     /// For people: which version.
@@ -114,8 +117,13 @@ struct ArtifactContent: Sendable {
                 let digest = Digest(descriptor.digest),
                 let described = try await store.manifest(.manifest(digest), in: name)
             else { continue }
+            let config =
+                if let document = document(described) {
+                    try await config(of: document, type: ArtifactMediaType.reportsConfig, in: repository, store)
+                } else {
+                    [UInt8]?.none
+                }
             let bytes = Array(described.bytes.readableBytesView)
-            let config = try await config(of: bytes, type: ArtifactMediaType.reportsConfig, in: repository, store)
             byteCount += bytes.count + (config?.count ?? 0)
             reports.append((bytes, config))
         }
@@ -124,16 +132,20 @@ struct ArtifactContent: Sendable {
 
     /// The configuration that a manifest names; nil when it is of another type, not there, or not small.
     private static func config(
-        of manifest: [UInt8],
+        of manifest: ArtifactManifest,
         type: String,
         in repository: RepositoryID,
         _ store: Store
     ) async throws -> [UInt8]? {
-        guard let descriptor = (try? ArtifactManifest(encoded: Data(manifest)))?.config, descriptor.mediaType == type,
-            let digest = Digest(descriptor.digest),
+        guard manifest.config.mediaType == type, let digest = Digest(manifest.config.digest),
             case .found(let content) = try await store.read(StoredName(repository: repository, item: .blob(digest))),
             content.size <= documentSizeLimit.bytes
         else { return nil }
         return Array(try await store.bytes(of: content, atMost: documentSizeLimit).readableBytesView)
+    }
+
+    /// nil for what is no manifest of an artifact.
+    private static func document(_ manifest: DescribedManifest) -> ArtifactManifest? {
+        try? ArtifactManifest(encoded: Data(manifest.bytes.readableBytesView))
     }
 }

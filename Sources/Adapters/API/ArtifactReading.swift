@@ -36,6 +36,15 @@ struct ArtifactReading: Sendable, Equatable {
         guard let document = try? ArtifactManifest(encoded: Data(manifest)) else {
             throw .invalidContent("this is no manifest of an artifact: it has no layers")
         }
+        self.init(document, config: config, reports: reports)
+    }
+
+    /// Takes a manifest that was read already.
+    init(
+        _ document: ArtifactManifest,
+        config: [UInt8]?,
+        reports: [(manifest: [UInt8], config: [UInt8]?)] = []
+    ) {
         let isOurs = document.config.mediaType == ArtifactMediaType.config
         let details = isOurs ? config.flatMap { try? ArtifactConfig(encoded: Data($0)) } : nil
         var layers: [String: ArtifactDescriptor] = [:]
@@ -60,8 +69,8 @@ struct ArtifactReading: Sendable, Equatable {
         folders = details?.folders ?? []
         artifactType = document.artifactType ?? document.config.mediaType
         labels = document.annotations ?? [:]
-        size = Self.sum(document.layers.map(\.size))
-        fileCount = Self.sum([Int64(files.count)] + bundles.map(\.fileCount))
+        size = document.layers.map { max(0, $0.size) }.saturatingSum
+        fileCount = ([Int64(files.count)] + bundles.map { max(0, $0.fileCount) }).saturatingSum
         self.reports = Self.reports(reports)
     }
 
@@ -76,13 +85,5 @@ struct ArtifactReading: Sendable, Equatable {
             }
         }
         return reports
-    }
-
-    /// Sizes and counts are what a stranger wrote.
-    private static func sum(_ numbers: [Int64]) -> Int64 {
-        numbers.reduce(0) { sum, number in
-            let (result, overflows) = sum.addingReportingOverflow(max(0, number))
-            return overflows ? .max : result
-        }
     }
 }

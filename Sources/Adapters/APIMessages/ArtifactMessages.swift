@@ -113,23 +113,8 @@ package struct ArtifactBundleMessage: Codable, Sendable, Equatable {
     }
 }
 
-/// The totals of one group of reports; which are there depends on the format.
-package struct ArtifactReportMessage: Codable, Sendable, Equatable {
-    package struct File: Codable, Sendable, Equatable {
-        package var path: String
-        package var digest: String
-        package var size: Int64
-
-        package init(path: String, digest: String, size: Int64) {
-            self.path = path
-            self.digest = digest
-            self.size = size
-        }
-    }
-
-    package var group: String
-    /// As a buildspec names it: `JUNITXML`, `CLOVERXML` and so on.
-    package var format: String
+/// What reports count; nil for what their format doesn't.
+package struct ReportTotals: Codable, Hashable, Sendable {
     package var tests: Int?
     package var failures: Int?
     package var errors: Int?
@@ -147,50 +132,55 @@ package struct ArtifactReportMessage: Codable, Sendable, Equatable {
     package var coveredLines: Int?
     package var branches: Int?
     package var coveredBranches: Int?
+
+    package init() {}
+}
+
+/// The reports of one group; their totals stand beside the rest.
+package struct ArtifactReportMessage: Codable, Sendable, Equatable {
+    package struct File: Codable, Sendable, Equatable {
+        package var path: String
+        package var digest: String
+        package var size: Int64
+
+        package init(path: String, digest: String, size: Int64) {
+            self.path = path
+            self.digest = digest
+            self.size = size
+        }
+    }
+
+    package var group: String
+    /// As a buildspec names it: `JUNITXML`, `CLOVERXML` and so on.
+    package var format: String
+    package var totals: ReportTotals
     package var files: [File]
 
-    package init(
-        group: String,
-        format: String,
-        tests: Int? = nil,
-        failures: Int? = nil,
-        errors: Int? = nil,
-        skipped: Int? = nil,
-        seconds: Double? = nil,
-        statements: Int? = nil,
-        coveredStatements: Int? = nil,
-        conditionals: Int? = nil,
-        coveredConditionals: Int? = nil,
-        methods: Int? = nil,
-        coveredMethods: Int? = nil,
-        elements: Int? = nil,
-        coveredElements: Int? = nil,
-        lines: Int? = nil,
-        coveredLines: Int? = nil,
-        branches: Int? = nil,
-        coveredBranches: Int? = nil,
-        files: [File]
-    ) {
+    package init(group: String, format: String, totals: ReportTotals, files: [File]) {
         self.group = group
         self.format = format
-        self.tests = tests
-        self.failures = failures
-        self.errors = errors
-        self.skipped = skipped
-        self.seconds = seconds
-        self.statements = statements
-        self.coveredStatements = coveredStatements
-        self.conditionals = conditionals
-        self.coveredConditionals = coveredConditionals
-        self.methods = methods
-        self.coveredMethods = coveredMethods
-        self.elements = elements
-        self.coveredElements = coveredElements
-        self.lines = lines
-        self.coveredLines = coveredLines
-        self.branches = branches
-        self.coveredBranches = coveredBranches
+        self.totals = totals
         self.files = files
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case group, format, files
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        group = try container.decode(String.self, forKey: .group)
+        format = try container.decode(String.self, forKey: .format)
+        files = try container.decode([File].self, forKey: .files)
+        totals = try ReportTotals(from: decoder)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(group, forKey: .group)
+        try container.encode(format, forKey: .format)
+        try container.encode(files, forKey: .files)
+        try totals.encode(to: encoder)
     }
 }
 

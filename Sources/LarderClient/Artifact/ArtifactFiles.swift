@@ -1,3 +1,5 @@
+import LarderCore
+
 /// What is to be in an artifact, and where it lies on the disk.
 package struct ArtifactFiles: Sendable, Equatable {
     package struct File: Sendable, Equatable {

@@ -105,7 +105,12 @@ package struct ArtifactJob: Sendable {
                 warnings.append("reports \(group.name): \(file.path): \(error)")
             }
         }
-        let message = ArtifactReportMessage(group: group.name, format: group.format, totals: totals ?? .init())
+        let message = ArtifactReportMessage(
+            group: group.name,
+            format: group.format,
+            totals: totals ?? ReportTotals(),
+            files: []
+        )
         return ArtifactDraft.Report(totals: message, files: files)
     }
 }
@@ -121,32 +126,5 @@ extension ArtifactFiles {
             let bytes = try ArtifactDisk.bytes(of: file.source, atMost: ImageDefinitions.lengthMax)
             try ImageDefinitions.check(path: file.path, bytes: bytes)
         }
-    }
-}
-
-extension ArtifactReportMessage {
-    fileprivate init(group: String, format: String, totals: TestReport.Totals) {
-        self.init(
-            group: group,
-            format: format,
-            tests: totals.tests,
-            failures: totals.failures,
-            errors: totals.errors,
-            skipped: totals.skipped,
-            seconds: totals.seconds,
-            statements: totals.statements,
-            coveredStatements: totals.coveredStatements,
-            conditionals: totals.conditionals,
-            coveredConditionals: totals.coveredConditionals,
-            methods: totals.methods,
-            coveredMethods: totals.coveredMethods,
-            elements: totals.elements,
-            coveredElements: totals.coveredElements,
-            lines: totals.lines,
-            coveredLines: totals.coveredLines,
-            branches: totals.branches,
-            coveredBranches: totals.coveredBranches,
-            files: []
-        )
     }
 }

@@ -32,7 +32,7 @@ package struct CacheRestore: Sendable {
     private let base: String
     private let home: String?
     private let indexFolder: String?
-    private let firstDelay: Duration
+    private let retryPolicy: RetryPolicy
 
     /// `paths`: Where files may be restored to; nil: to where they were, below `base`.
     ///
@@ -45,29 +45,8 @@ package struct CacheRestore: Sendable {
         paths: CachePaths?,
         base: String,
         home: String?,
-        indexFolder: String?
-    ) {
-        self.init(
-            server: server,
-            repository: repository,
-            wanted: wanted,
-            paths: paths,
-            base: base,
-            home: home,
-            indexFolder: indexFolder,
-            firstDelay: RetryPolicy.standard.firstDelay
-        )
-    }
-
-    init(
-        server: ServerClient,
-        repository: String,
-        wanted: CacheFindMessage,
-        paths: CachePaths?,
-        base: String,
-        home: String?,
         indexFolder: String?,
-        firstDelay: Duration
+        retryPolicy: RetryPolicy = .standard
     ) {
         self.server = server
         self.repository = repository
@@ -76,7 +55,7 @@ package struct CacheRestore: Sendable {
         self.base = base
         self.home = home
         self.indexFolder = indexFolder
-        self.firstDelay = firstDelay
+        self.retryPolicy = retryPolicy
     }
 
     /// Finds an entry and restores it.
@@ -102,7 +81,7 @@ package struct CacheRestore: Sendable {
                     guard error is RestoreFailure else { throw error }
                     return Result(outcome: .miss(reason: "\(error)"))
                 }
-                try await Task.sleep(for: firstDelay * (1 << failureCount))
+                try await Task.sleep(for: retryPolicy.firstDelay * (1 << failureCount))
                 failureCount += 1
             }
         }

@@ -40,29 +40,8 @@ package struct CacheSave: Sendable {
         paths: CachePaths,
         isReplacing: Bool,
         provenance: ProvenanceMessage,
-        scanner: TreeScanner
-    ) {
-        self.init(
-            server: server,
-            repository: repository,
-            key: key,
-            paths: paths,
-            isReplacing: isReplacing,
-            provenance: provenance,
-            scanner: scanner,
-            retryPolicy: .standard
-        )
-    }
-
-    init(
-        server: ServerClient,
-        repository: String,
-        key: CacheKey,
-        paths: CachePaths,
-        isReplacing: Bool,
-        provenance: ProvenanceMessage,
         scanner: TreeScanner,
-        retryPolicy: RetryPolicy
+        retryPolicy: RetryPolicy = .standard
     ) {
         self.server = server
         self.repository = repository

@@ -1,44 +1,8 @@
+package import APIMessages
+
 /// Reports of tests and of coverage, as far as their totals go.
 package enum TestReport {
-    /// What a report counts; nil for what its format doesn't.
-    package struct Totals: Hashable, Sendable {
-        package var tests: Int?
-        package var failures: Int?
-        package var errors: Int?
-        package var skipped: Int?
-        package var seconds: Double?
-        package var statements: Int?
-        package var coveredStatements: Int?
-        package var conditionals: Int?
-        package var coveredConditionals: Int?
-        package var methods: Int?
-        package var coveredMethods: Int?
-        package var elements: Int?
-        package var coveredElements: Int?
-        package var lines: Int?
-        package var coveredLines: Int?
-        package var branches: Int?
-        package var coveredBranches: Int?
-
-        package init() {}
-
-        private static let counts: [any WritableKeyPath<Totals, Int?> & Sendable] = [
-            \.tests, \.failures, \.errors, \.skipped, \.statements, \.coveredStatements, \.conditionals,
-            \.coveredConditionals, \.methods, \.coveredMethods, \.elements, \.coveredElements, \.lines, \.coveredLines,
-            \.branches, \.coveredBranches,
-        ]
-
-        /// The totals of two files of one group.
-        package static func + (left: Totals, right: Totals) -> Totals {
-            var sum = left
-            for count in counts {
-                guard let other = right[keyPath: count] else { continue }
-                sum[keyPath: count] = (sum[keyPath: count] ?? 0).addingClamped(other)
-            }
-            if let seconds = right.seconds { sum.seconds = (sum.seconds ?? 0) + seconds }
-            return sum
-        }
-    }
+    package typealias Totals = ReportTotals
 
     /// Larger reports are kept, but not read; in bytes.
     package static let lengthMax = 64 << 20
@@ -262,5 +226,24 @@ extension Int {
     fileprivate func addingClamped(_ other: Int) -> Int {
         let (sum, isOver) = addingReportingOverflow(other)
         return isOver ? Int.max : sum
+    }
+}
+
+extension ReportTotals {
+    private static let counts: [any WritableKeyPath<ReportTotals, Int?> & Sendable] = [
+        \.tests, \.failures, \.errors, \.skipped, \.statements, \.coveredStatements, \.conditionals,
+        \.coveredConditionals, \.methods, \.coveredMethods, \.elements, \.coveredElements, \.lines, \.coveredLines,
+        \.branches, \.coveredBranches,
+    ]
+
+    /// The totals of two files of one group.
+    package static func + (left: ReportTotals, right: ReportTotals) -> ReportTotals {
+        var sum = left
+        for count in counts {
+            guard let other = right[keyPath: count] else { continue }
+            sum[keyPath: count] = (sum[keyPath: count] ?? 0).addingClamped(other)
+        }
+        if let seconds = right.seconds { sum.seconds = (sum.seconds ?? 0) + seconds }
+        return sum
     }
 }

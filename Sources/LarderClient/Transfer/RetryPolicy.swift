@@ -1,11 +1,11 @@
 /// How often a transfer that breaks off is begun again, and how long it waits before.
-struct RetryPolicy: Sendable {
+package struct RetryPolicy: Sendable {
     /// Failures in a row that are put up with.
     var failureCountMax = 5
     /// Before the first repetition; each further wait is twice as long.
     var firstDelay = Duration.milliseconds(250)
 
-    static let standard = RetryPolicy()
+    package static let standard = RetryPolicy()
 }
 
 /// The failures of one transfer so far.

@@ -81,7 +81,9 @@ private let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
 
     @Test func theNewestReportOfAGroupCounts() throws {
         func reports(_ tests: Int, _ group: String) throws -> (manifest: [UInt8], config: [UInt8]?) {
-            let report = ArtifactReportMessage(group: group, format: "JUNITXML", tests: tests, files: [])
+            var totals = ReportTotals()
+            totals.tests = tests
+            let report = ArtifactReportMessage(group: group, format: "JUNITXML", totals: totals, files: [])
             return ([], Array(try ArtifactReportsConfig(reports: [report]).encoded()))
         }
         let reading = try ArtifactReading(
@@ -90,7 +92,7 @@ private let digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb41
             reports: [try reports(2, "unit"), ([], Array("no".utf8)), try reports(1, "unit"), try reports(3, "e2e")]
         )
         #expect(reading.reports.map(\.group) == ["unit", "e2e"])
-        #expect(reading.reports.map(\.tests) == [2, 3])
+        #expect(reading.reports.map(\.totals.tests) == [2, 3])
     }
 
     @Test(arguments: ["", "[]", "{\"schemaVersion\":2,\"manifests\":[]}", "{\"config\":1}"])

@@ -69,7 +69,7 @@ import Testing
                 base: folder,
                 home: nil,
                 indexFolder: "\(folder)/.index",
-                firstDelay: .milliseconds(1)
+                retryPolicy: RetryPolicy(failureCountMax: 5, firstDelay: .milliseconds(1))
             )
             return try await restore.run(plan: { _ in }, progress: { _ in })
         }

@@ -1,3 +1,4 @@
+import APIMessages
 import Testing
 
 @testable import LarderClient
