@@ -22,8 +22,8 @@ struct RetentionSoakTests {
         print("retention soak: LARDER_TEST_SEED=\(seed)")
         let place: Comment = "LARDER_TEST_SEED=\(seed)"
         var configuration = registryConfiguration
-        // Less than a push takes: clients must often send again what they were told is there.
-        configuration.unreferencedAge = .seconds(1)
+        // Less than a step of the clock: clients must often send again what they were told is there.
+        configuration.unreferencedAge = .milliseconds(200)
         configuration.guaranteedAge = .zero
         try await withStore(configuration) { (harness) async throws in
             let ledger = SoakLedger(pushCount: Self.pushCount, safe: Soak.safe)
