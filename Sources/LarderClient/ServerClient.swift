@@ -1,6 +1,7 @@
 package import APIMessages
 import AsyncHTTPClient
 import Foundation
+import LarderCore
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
@@ -18,9 +19,11 @@ package struct ServerClient: Sendable {
     /// For people: the address, or the socket's path.
     let name: String
     let contact = ServerContact()
+    /// Of all that breaks off.
+    var retryPolicy = RetryPolicy.standard
     private let token: String?
     private static let client = makeClient(isPatient: false)
-    /// For what may be silent for hours.
+    /// For work on a whole store, which may be silent for hours: a person waits for that, and no job.
     private static let patientClient = makeClient(isPatient: true)
     /// What takes longer than this is asked for with patience.
     private static let patienceLimit: TimeAmount = .seconds(60)
@@ -53,7 +56,7 @@ package struct ServerClient: Sendable {
 
     /// Whether a server answers.
     package func isAnswering() async -> Bool {
-        (try? await send("GET", "/healthz", timeout: .seconds(5))) != nil
+        (try? await exchange(HTTPClientRequest(url: base + "/healthz"), timeout: .seconds(5))) != nil
     }
 
     package func status() async throws -> StatusMessage {
@@ -110,7 +113,16 @@ package struct ServerClient: Sendable {
         return result
     }
 
+    /// The path of what a repository holds, or of something that is done with it.
+    ///
+    /// The slashes of its name are encoded: `team/tags` would be taken for the tags of `team`.
+    static func contentPath(_ family: String, _ repository: String, _ operation: String? = nil) -> String {
+        "/api/v1/\(family)/\(percentEncoded(repository))" + (operation.map { "/\($0)" } ?? "")
+    }
+
     /// Sends a message, or nothing, and reads the answer whole.
+    ///
+    /// What only reads is sent again when it breaks off.
     func send(
         _ method: String,
         _ path: String,
@@ -134,8 +146,29 @@ package struct ServerClient: Sendable {
         var request = HTTPClientRequest(url: base + path)
         request.method = .RAW(value: method)
         request.body = body
+        guard method == "GET" else { return try await exchange(request, timeout: timeout) }
+        return try await retrying { try await exchange(request, timeout: timeout) }
+    }
+
+    /// Sends a request once and reads the answer whole.
+    private func exchange(_ request: HTTPClientRequest, timeout: TimeAmount) async throws -> Data {
         let response = try await execute(request, timeout: timeout)
-        return Data(buffer: try await response.body.collect(upTo: Self.answerLengthMax))
+        return Data(try await TransferHTTP.collect(response, from: self, limit: Self.answerLengthMax))
+    }
+
+    /// Sends a request that removes something, again when it breaks off.
+    ///
+    /// - Returns: false when it was not there. After an attempt that failed it counts as removed: by that one, perhaps.
+    /// - Throws: `ClientError`, `CancellationError`.
+    func remove(_ request: HTTPClientRequest) async throws -> Bool {
+        var isRepeated = false
+        return try await retrying { () async throws -> Bool in
+            defer { isRepeated = true }
+            let response = try await TransferHTTP.respond(to: request, from: self)
+            if response.status == .notFound { return isRepeated }
+            guard (200..<300).contains(response.status.code) else { throw await Self.refusal(in: response) }
+            return true
+        }
     }
 
     /// Reads an answer line by line until `body` says that it has all it wants.
@@ -193,7 +226,9 @@ package struct ServerClient: Sendable {
     }
 
     /// An error of the connection in words, or the cancellation that caused it; errors of our own stay as they are.
-    func noAnswer(_ error: any Error) -> any Error {
+    ///
+    /// `isPatient`: Whether a silence that ended the request was as long as one may ever be.
+    func noAnswer(_ error: any Error, isPatient: Bool = false) -> any Error {
         if error is CancellationError || Task.isCancelled { return CancellationError() }
         if error is ClientError { return error }
         let unusable: [HTTPClientError] = [.invalidURL, .emptyHost, .emptyScheme, .missingSocketPath]
@@ -205,7 +240,10 @@ package struct ServerClient: Sendable {
         if reason.contains("Connection refused") || reason.contains("No such file or directory") {
             reason = "nothing listens there; start one with `larder serve`, or set LARDER_URL"
         }
-        return ClientError("no answer from the server at \(name): \(reason)", isTransient: true)
+        // All the time was waited that there is for an answer: begun anew, it would become an hour.
+        let failure = error as? HTTPClientError
+        let isOver = failure == HTTPClientError.deadlineExceeded || isPatient && failure == HTTPClientError.readTimeout
+        return ClientError("no answer from the server at \(name): \(reason)", isTransient: !isOver)
     }
 
     func decode<Value: Decodable>(_ data: Data) throws -> Value {

@@ -24,7 +24,7 @@ package struct EntryKey: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// Whether two texts are the same byte by byte.
-func haveSameBytes(_ left: String, _ right: String) -> Bool {
+package func haveSameBytes(_ left: String, _ right: String) -> Bool {
     left.utf8.withContiguousStorageIfAvailable { left in
         right.utf8.withContiguousStorageIfAvailable { right in left.elementsEqual(right) }
     }?.flatMap { $0 } ?? left.utf8.elementsEqual(right.utf8)

@@ -112,7 +112,7 @@ extension APIAdapter {
     func getArtifactFile(_ call: APICall) async throws -> Response {
         guard let path = call.query["path"] else { throw StoreError.malformed("path: that of the file") }
         let content = try await Self.content(call)
-        if let file = content.files.first(where: { $0.path == path }) {
+        if let file = content.files.first(where: { haveSameBytes($0.path, path) }) {
             return try await content.read(file.digest, of: path).response(
                 store: call.store,
                 request: call.request.headers,

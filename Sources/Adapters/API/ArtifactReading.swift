@@ -47,15 +47,15 @@ struct ArtifactReading: Sendable, Equatable {
     ) {
         let isOurs = document.config.mediaType == ArtifactMediaType.config
         let details = isOurs ? config.flatMap { try? ArtifactConfig(encoded: Data($0)) } : nil
-        var layers: [String: ArtifactDescriptor] = [:]
+        var layers: [PathKey: ArtifactDescriptor] = [:]
         // ORAS for Python titles layers by the names of files alone: the last of several is what it gets itself.
-        for layer in document.layers { if let title = layer.title { layers[title] = layer } }
-        let ordered = layers.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-        files = ordered.filter { !$0.value.isBundle }.map { path, layer in
+        for layer in document.layers { if let title = layer.title { layers[PathKey(title)] = layer } }
+        let ordered = layers.map { ($0.path, $1) }.sorted { $0.0.utf8.lexicographicallyPrecedes($1.0.utf8) }
+        files = ordered.filter { !$0.1.isBundle }.map { path, layer in
             let mode = details?.modes[path] ?? "644"
             return ArtifactFileMessage(path: path, size: layer.size, mode: mode, digest: layer.digest)
         }
-        bundles = ordered.filter { $0.value.isBundle }.map { path, layer in
+        bundles = ordered.filter { $0.1.isBundle }.map { path, layer in
             let counts = details?.bundles[path] ?? Self.uncounted
             return ArtifactBundleMessage(
                 path: path,

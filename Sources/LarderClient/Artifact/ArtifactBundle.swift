@@ -45,12 +45,12 @@ struct ArtifactBundle: Sendable {
 
     private static func members(of bundle: ArtifactPlan.Bundle) -> [Member] {
         let content = bundle.content
-        var folders: [String: UInt16] = [bundle.folder: ArtifactFiles.folderMode]
+        var folders = [PathKey(bundle.folder): ArtifactFiles.folderMode]
         for path in content.files.map(\.path) + content.links.map(\.path) + content.folders.map(\.path) {
-            for folder in ArtifactPath.folders(of: path) { folders[folder] = ArtifactFiles.folderMode }
+            for folder in ArtifactPath.folders(of: path) { folders[PathKey(folder)] = ArtifactFiles.folderMode }
         }
-        for folder in content.folders { folders[folder.path] = folder.mode }
-        var members = folders.map { Member(member: TarMember(name: $0.key, mode: $0.value, content: .folder)) }
+        for folder in content.folders { folders[PathKey(folder.path)] = folder.mode }
+        var members = folders.map { Member(member: TarMember(name: $0.key.path, mode: $0.value, content: .folder)) }
         members += content.links.map { link in
             Member(member: TarMember(name: link.path, mode: 0o777, content: .symbolicLink(target: link.target)))
         }

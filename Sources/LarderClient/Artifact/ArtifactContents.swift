@@ -52,15 +52,15 @@ package struct ArtifactContents: Sendable, Equatable {
     /// - Throws: `ClientError` for a version that can't be put into a folder safely.
     package init(_ version: ArtifactVersionMessage, matching patterns: [PathPattern]) throws(ClientError) {
         // Where ORAS for Python gave several files one path, the last is what it gets itself.
-        var places: [String: Int] = [:]
+        var places: [PathKey: Int] = [:]
         for file in version.files ?? [] where file.bundle == nil && Self.isWanted(file.path, patterns) {
             guard let mode = ArtifactPath.mode(file.mode), file.size >= 0 else { throw Self.unreadable(file.path) }
             let digest = try Self.digest(file.digest, of: file.path)
             let wanted = File(path: file.path, digest: digest, size: file.size, mode: mode)
-            if let place = places.updateValue(files.count, forKey: file.path) {
-                places[file.path] = place
+            if let place = places[PathKey(file.path)] {
                 files[place] = wanted
             } else {
+                places[PathKey(file.path)] = files.count
                 files.append(wanted)
             }
         }
@@ -92,17 +92,19 @@ package struct ArtifactContents: Sendable, Equatable {
     ///
     /// - Throws: `ClientError`.
     package func check() throws(ClientError) {
-        var leaves: Set<String> = []
-        for path in files.map(\.path) + links.map(\.path) {
+        let leafPaths = files.map(\.path) + links.map(\.path)
+        let folderPaths = folders.map(\.path) + bundles.map(\.folder)
+        var leaves: Set<PathKey> = []
+        for path in leafPaths {
             try Self.check(path)
-            guard leaves.insert(path).inserted else { throw ClientError("the artifact has \(path) twice") }
+            guard leaves.insert(PathKey(path)).inserted else { throw ClientError("the artifact has \(path) twice") }
         }
-        for path in folders.map(\.path) + bundles.map(\.folder) {
+        for path in folderPaths {
             try Self.check(path)
-            guard !leaves.contains(path) else { throw ClientError("the artifact has \(path) twice") }
+            guard !leaves.contains(PathKey(path)) else { throw ClientError("the artifact has \(path) twice") }
         }
-        for path in leaves.union(folders.map(\.path)).union(bundles.map(\.folder)) {
-            for folder in ArtifactPath.folders(of: path) where leaves.contains(folder) {
+        for path in leafPaths + folderPaths {
+            for folder in ArtifactPath.folders(of: path) where leaves.contains(PathKey(folder)) {
                 throw ClientError("the artifact's \(path) would lie in \(folder), which is no folder; refused")
             }
         }

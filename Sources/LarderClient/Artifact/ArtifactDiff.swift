@@ -1,4 +1,5 @@
 package import APIMessages
+import LarderCore
 
 /// What differs between two versions of an artifact.
 package struct ArtifactDiff: Codable, Sendable, Equatable {
@@ -33,27 +34,32 @@ package struct ArtifactDiff: Codable, Sendable, Equatable {
         (from, to) = (old.digest, new.digest)
         (added, removed, changed) = ([], [], [])
         let (before, after) = (Self.items(old), Self.items(new))
-        for path in Set(before.keys).union(after.keys).sorted(by: ArtifactPath.precedes) {
-            let change = Change(path: path, from: before[path], to: after[path])
+        let paths = Set(before.keys).union(after.keys).sorted { ArtifactPath.precedes($0.path, $1.path) }
+        for path in paths {
+            let change = Change(path: path.path, from: before[path], to: after[path])
             switch (change.from, change.to) {
             case (nil, _): added.append(change)
             case (_, nil): removed.append(change)
-            case (let from, let to): if from != to { changed.append(change) }
+            case (let from?, let to?): if Self.differ(from, to) { changed.append(change) }
             }
         }
     }
 
     package var isEmpty: Bool { added.isEmpty && removed.isEmpty && changed.isEmpty }
 
-    private static func items(_ version: ArtifactVersionMessage) -> [String: Item] {
-        var items: [String: Item] = [:]
+    private static func differ(_ from: Item, _ to: Item) -> Bool {
+        from != to || PathKey(from.target ?? "") != PathKey(to.target ?? "")
+    }
+
+    private static func items(_ version: ArtifactVersionMessage) -> [PathKey: Item] {
+        var items: [PathKey: Item] = [:]
         for file in version.files ?? [] where file.bundle == nil {
-            items[file.path] = Item(kind: "file", size: file.size, mode: file.mode, digest: file.digest)
+            items[PathKey(file.path)] = Item(kind: "file", size: file.size, mode: file.mode, digest: file.digest)
         }
-        for link in version.links ?? [] { items[link.path] = Item(kind: "link", target: link.target) }
-        for folder in version.folders ?? [] { items[folder.path] = Item(kind: "folder", mode: folder.mode) }
+        for link in version.links ?? [] { items[PathKey(link.path)] = Item(kind: "link", target: link.target) }
+        for folder in version.folders ?? [] { items[PathKey(folder.path)] = Item(kind: "folder", mode: folder.mode) }
         for bundle in version.bundles ?? [] {
-            items[bundle.path] = Item(kind: "bundle", size: bundle.size, digest: bundle.digest)
+            items[PathKey(bundle.path)] = Item(kind: "bundle", size: bundle.size, digest: bundle.digest)
         }
         return items
     }

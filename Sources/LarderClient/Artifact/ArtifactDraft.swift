@@ -43,7 +43,11 @@ package struct ArtifactDraft: Sendable {
         }
     }
 
+    /// The configuration.
+    ///
+    /// - Throws: `ClientError` when two modes can't be told apart in it.
     package static func config(of plan: ArtifactPlan) throws -> Data {
+        try checkModes(plan.loose.files)
         let modes = plan.loose.files.filter { $0.mode != ArtifactFiles.fileMode }
         let bundles = plan.bundles.map { bundle in
             let count = Int64(bundle.content.files.count)
@@ -59,23 +63,34 @@ package struct ArtifactDraft: Sendable {
         ).encoded()
     }
 
+    /// Who reads the configuration may take paths that look alike for one, and so their modes.
+    private static func checkModes(_ files: [ArtifactFiles.File]) throws(ClientError) {
+        let modes = Dictionary(files.map { ($0.path, $0.mode) }) { first, _ in first }
+        guard let other = files.first(where: { modes[$0.path] != $0.mode }) else { return }
+        throw ClientError(
+            "two files are named \(other.path), written in different bytes, and have different modes; rename one"
+        )
+    }
+
     /// The manifest.
     ///
-    /// `digests`: By the path of each loose file. `bundles`: By folder.
+    /// `digests`: By where each loose file lies on the disk. `bundles`: By folder.
     ///
     /// - Throws: `ClientError` when it is too large.
     package static func manifest(
         of plan: ArtifactPlan,
-        digests: [String: Digest],
-        bundles: [String: BundleBlob],
+        digests: [PathKey: Digest],
+        bundles: [PathKey: BundleBlob],
         config: Data,
         annotations: [String: String]
     ) throws -> Data {
         var layers = plan.loose.files.compactMap { file in
-            digests[file.path].map { ArtifactDescriptor.file(file.path, digest: $0.description, size: file.size) }
+            digests[PathKey(file.source)].map { digest in
+                ArtifactDescriptor.file(file.path, digest: digest.description, size: file.size)
+            }
         }
         layers += plan.bundles.compactMap { bundle in
-            bundles[bundle.folder].map { made in
+            bundles[PathKey(bundle.folder)].map { made in
                 ArtifactDescriptor.bundle(
                     bundle.folder,
                     digest: made.blob.digest.description,
@@ -84,9 +99,7 @@ package struct ArtifactDraft: Sendable {
                 )
             }
         }
-        guard layers.count == plan.loose.files.count + plan.bundles.count else {
-            throw ClientError("files have the same name to people, written in different bytes; rename one")
-        }
+        precondition(layers.count == plan.loose.files.count + plan.bundles.count, "every layer has its digest")
         layers.sort { ArtifactPath.precedes($0.title ?? "", $1.title ?? "") }
         let manifest = ArtifactManifest(
             artifactType: ArtifactMediaType.artifact,
@@ -97,11 +110,14 @@ package struct ArtifactDraft: Sendable {
         return try checked(manifest.encoded())
     }
 
-    package static func reportsConfig(_ reports: [Report], digests: [String: Digest]) throws -> Data {
+    /// The configuration of reports.
+    ///
+    /// `digests`: By where a report's file lies on the disk.
+    package static func reportsConfig(_ reports: [Report], digests: [PathKey: Digest]) throws -> Data {
         let messages = reports.map { report in
             var message = report.totals
             message.files = report.files.compactMap { file in
-                digests[file.source].map { .init(path: file.path, digest: $0.description, size: file.size) }
+                digests[PathKey(file.source)].map { .init(path: file.path, digest: $0.description, size: file.size) }
             }
             return message
         }
@@ -113,13 +129,13 @@ package struct ArtifactDraft: Sendable {
     /// `digests`: By where a report's file lies on the disk.
     package static func reportsManifest(
         _ reports: [Report],
-        digests: [String: Digest],
+        digests: [PathKey: Digest],
         config: Data,
         subject: Data
     ) throws -> Data {
         let layers = reports.flatMap { report in
             report.files.compactMap { file in
-                digests[file.source].map { digest in
+                digests[PathKey(file.source)].map { digest in
                     var layer = ArtifactDescriptor.file(file.path, digest: digest.description, size: file.size)
                     layer.annotations?[ArtifactAnnotation.reportGroup] = report.totals.group
                     layer.annotations?[ArtifactAnnotation.reportFormat] = report.totals.format

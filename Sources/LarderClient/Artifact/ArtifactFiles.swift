@@ -71,10 +71,10 @@ package struct ArtifactFiles: Sendable, Equatable {
     package var byteCount: Int64 { files.map(\.size).saturatingSum }
 
     private func check() throws(ClientError) {
-        var leaves: Set<String> = []
+        var leaves: Set<PathKey> = []
         for path in files.map(\.path) + links.map(\.path) {
             guard ArtifactPath.isSafe(path) else { throw ClientError("'\(path)' is no path in an artifact") }
-            guard leaves.insert(path).inserted else {
+            guard leaves.insert(PathKey(path)).inserted else {
                 throw ClientError("\(path) comes twice; leave one out, or put them into different folders")
             }
         }
@@ -83,12 +83,12 @@ package struct ArtifactFiles: Sendable, Equatable {
             guard ArtifactPath.isSafe(folder.path) else {
                 throw ClientError("'\(folder.path)' is no path in an artifact")
             }
-            guard all.insert(folder.path).inserted else {
+            guard all.insert(PathKey(folder.path)).inserted else {
                 throw ClientError("\(folder.path) is a folder here and a file or link there; leave one out")
             }
         }
-        for path in all {
-            for folder in ArtifactPath.folders(of: path) where leaves.contains(folder) {
+        for path in all.map(\.path) {
+            for folder in ArtifactPath.folders(of: path) where leaves.contains(PathKey(folder)) {
                 throw ClientError("\(folder) is a file or link, and \(path) would be in it; leave one out")
             }
         }

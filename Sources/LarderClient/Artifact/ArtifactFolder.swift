@@ -1,4 +1,5 @@
 import Glibc
+import LarderCore
 
 /// A folder that an artifact is put into.
 ///
@@ -16,6 +17,8 @@ final class ArtifactFolder {
     private let root: Int32
     /// The folder that was walked to last, as files come sorted.
     private var last: (path: String, descriptor: Int32)?
+    /// Folders that things can be put into, those that are still to be made among them.
+    private var writable: Set<PathKey> = []
 
     /// Opens a folder, and makes it where it is missing.
     init(_ path: String) throws(ClientError) {
@@ -66,17 +69,58 @@ final class ArtifactFolder {
         return file
     }
 
-    /// Checks that folders can be where they are to be.
-    func checkFolder(_ path: String) throws(ClientError) {
-        _ = try walk(to: path, creating: false)
+    /// Checks that something can be put at a path: the deepest folder above it that is there can be written.
+    func checkWritable(_ path: String) throws(ClientError) {
+        let parent = Self.folder(path)
+        guard !writable.contains(PathKey(parent)) else { return }
+        var folder = parent
+        while true {
+            if let descriptor = try walk(to: folder, creating: false) {
+                guard !FileCalls.isWritable(descriptor) else { break }
+                let reason = String(cString: strerror(errno))
+                let place = folder.isEmpty ? self.path : onDisk(folder)
+                throw ClientError(
+                    "can't write in \(place): \(reason); let this user write there, or pull into another folder"
+                )
+            }
+            folder = Self.folder(folder)
+        }
+        writable.insert(PathKey(parent))
+    }
+
+    /// Checks that a file or folder has a mode or can be given it, if it is there.
+    func checkMode(_ mode: UInt16, of path: String) throws(ClientError) {
+        var status = stat()
+        guard let folder = try parent(of: path, creating: false),
+            fstatat(folder, Self.name(path), &status, AT_SYMLINK_NOFOLLOW) == 0
+        else { return }
+        guard status.st_mode & 0o777 == mode_t(mode) || status.isOurs else {
+            let text = ArtifactPath.text(ofMode: mode)
+            throw ClientError(
+                "\(onDisk(path)) belongs to another user and can't be given the mode \(text); remove it, or pull into "
+                    + "another folder"
+            )
+        }
+    }
+
+    /// Checks that a folder can be where it is to be, with its mode.
+    func checkFolder(_ path: String, mode: UInt16) throws(ClientError) {
+        guard try walk(to: path, creating: false) != nil else { return try checkWritable(path) }
+        try checkMode(mode, of: path)
     }
 
     // MARK: - Putting
 
     /// Moves a file or link that lies in another folder to its path, over a file or link that is there.
     func put(_ name: String, from folder: Int32, at path: String) throws(ClientError) {
-        guard let parent = try parent(of: path, creating: true),
-            renameat(folder, name, parent, Self.name(path)) == 0
+        guard let parent = try parent(of: path, creating: true) else { throw failure("write", path) }
+        if renameat(folder, name, parent, Self.name(path)) == 0 { return }
+        guard errno == EXDEV else { throw failure("write", path) }
+        // Another file system is mounted there: it gets a copy, which then is renamed.
+        let copy = StagingFolder.newName()
+        defer { unlinkat(parent, copy, 0) }
+        guard FileCalls.copyAcross(name, from: folder, to: parent, as: copy),
+            renameat(parent, copy, parent, Self.name(path)) == 0
         else { throw failure("write", path) }
     }
 
@@ -86,24 +130,32 @@ final class ArtifactFolder {
     }
 
     func setFolderMode(_ mode: UInt16, of path: String) throws(ClientError) {
-        guard let folder = try walk(to: path, creating: false), fchmod(folder, mode_t(mode)) == 0 else {
-            throw failure("set the mode of", path)
-        }
+        guard let folder = try walk(to: path, creating: false) else { throw failure("set the mode of", path) }
+        try setMode(mode, of: folder, path)
     }
 
     func setFileMode(_ mode: UInt16, of path: String) throws(ClientError) {
         let file = try open(path)
         defer { close(file) }
+        try setMode(mode, of: file, path)
+    }
+
+    private func setMode(_ mode: UInt16, of descriptor: Int32, _ path: String) throws(ClientError) {
         var status = stat()
-        guard fstat(file, &status) == 0 else { throw failure("look at", path) }
+        guard fstat(descriptor, &status) == 0 else { throw failure("look at", path) }
         guard status.st_mode & 0o777 != mode_t(mode) else { return }
-        guard fchmod(file, mode_t(mode)) == 0 else { throw failure("set the mode of", path) }
+        guard fchmod(descriptor, mode_t(mode)) == 0 else { throw failure("set the mode of", path) }
     }
 
     // MARK: - Walking
 
     private static func name(_ path: String) -> String {
         path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[path.utf8.index(after: $0)...]) } ?? path
+    }
+
+    /// The folder that a path is in; empty: the root.
+    private static func folder(_ path: String) -> String {
+        path.utf8.lastIndex(of: UInt8(ascii: "/")).map { String(path[..<$0]) } ?? ""
     }
 
     private func onDisk(_ path: String) -> String {
@@ -113,8 +165,7 @@ final class ArtifactFolder {
     private func failure(_ verb: String, _ path: String) -> ClientError { ArtifactDisk.failure(verb, onDisk(path)) }
 
     private func parent(of path: String, creating: Bool) throws(ClientError) -> Int32? {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return root }
-        return try walk(to: String(path[..<slash]), creating: creating)
+        try walk(to: Self.folder(path), creating: creating)
     }
 
     /// A descriptor of a folder, valid until the next walk; nil: it is not there.
@@ -123,10 +174,10 @@ final class ArtifactFolder {
         var folder = root
         var walked = ""
         for part in path.pathParts {
-            walked += walked.isEmpty ? String(part) : "/\(part)"
+            walked += walked.isEmpty ? part : "/\(part)"
             let next: Int32?
             do throws(ClientError) {
-                next = try step(from: folder, to: String(part), walked, creating: creating)
+                next = try step(from: folder, to: part, walked, creating: creating)
             } catch {
                 if folder != root { close(folder) }
                 throw error

@@ -1,5 +1,6 @@
 import APIMessages
 import Foundation
+import LarderCore
 
 /// How the files of an artifact become layers: one each, and above the limits some folders as one archive each.
 ///
@@ -32,33 +33,33 @@ package struct ArtifactPlan: Sendable, Equatable {
     /// - Throws: `ClientError` when too much lies in no folder at all.
     package init(_ files: ArtifactFiles, annotations: [String: String]) throws {
         var sizes = try Sizes(annotations: annotations)
-        var groups: [String: Group] = [:]
+        var groups: [PathKey: Group] = [:]
         for file in files.files {
             let cost = sizes.cost(of: file)
             sizes.add(cost, times: 1)
             guard let folder = ArtifactPath.topFolder(file.path) else { continue }
-            groups[folder, default: Group()].add(cost, isFile: true)
+            groups[PathKey(folder), default: Group()].add(cost, isFile: true)
         }
         for (path, cost) in sizes.costs(of: files.links) + sizes.costs(of: files.folders) {
             sizes.add(cost, times: 1)
             // A folder at the top goes with what is in it.
-            groups[ArtifactPath.topFolder(path) ?? path, default: Group()].add(cost, isFile: false)
+            groups[PathKey(ArtifactPath.topFolder(path) ?? path), default: Group()].add(cost, isFile: false)
         }
-        for link in files.links where ArtifactPath.topFolder(link.path) == nil { groups[link.path] = nil }
-        var bundled: Set<String> = []
+        for link in files.links where ArtifactPath.topFolder(link.path) == nil { groups[PathKey(link.path)] = nil }
+        var bundled: Set<PathKey> = []
         while !sizes.fit {
             guard let (folder, group) = groups.max(by: Self.isSmaller) else { throw Self.tooLarge(sizes) }
             groups[folder] = nil
             bundled.insert(folder)
             sizes.add(group.cost, times: -1)
-            sizes.add(sizes.cost(ofBundle: folder), times: 1)
+            sizes.add(sizes.cost(ofBundle: folder.path), times: 1)
         }
         try self.init(files, bundled: bundled)
     }
 
-    private init(_ files: ArtifactFiles, bundled: Set<String>) throws(ClientError) {
-        func folder(of path: String) -> String? {
-            let folder = ArtifactPath.topFolder(path) ?? path
+    private init(_ files: ArtifactFiles, bundled: Set<PathKey>) throws(ClientError) {
+        func folder(of path: String) -> PathKey? {
+            let folder = PathKey(ArtifactPath.topFolder(path) ?? path)
             return bundled.contains(folder) ? folder : nil
         }
         let (fileGroups, linkGroups, folderGroups) = (
@@ -66,7 +67,7 @@ package struct ArtifactPlan: Sendable, Equatable {
             Dictionary(grouping: files.links) { folder(of: $0.path) },
             Dictionary(grouping: files.folders) { folder(of: $0.path) }
         )
-        func content(of folder: String?) throws(ClientError) -> ArtifactFiles {
+        func content(of folder: PathKey?) throws(ClientError) -> ArtifactFiles {
             try ArtifactFiles(
                 files: fileGroups[folder] ?? [],
                 links: linkGroups[folder] ?? [],
@@ -75,20 +76,20 @@ package struct ArtifactPlan: Sendable, Equatable {
         }
         loose = try content(of: nil)
         var bundles: [Bundle] = []
-        for folder in bundled.sorted(by: ArtifactPath.precedes) {
-            bundles.append(Bundle(folder: folder, content: try content(of: folder)))
+        for folder in bundled.sorted(by: { ArtifactPath.precedes($0.path, $1.path) }) {
+            bundles.append(Bundle(folder: folder.path, content: try content(of: folder)))
         }
         self.bundles = bundles
     }
 
     private static func isSmaller(
-        _ left: (key: String, value: Group),
-        _ right: (key: String, value: Group)
+        _ left: (key: PathKey, value: Group),
+        _ right: (key: PathKey, value: Group)
     ) -> Bool {
         let (first, second) = (left.value, right.value)
         if first.fileCount != second.fileCount { return first.fileCount < second.fileCount }
         if first.otherCount != second.otherCount { return first.otherCount < second.otherCount }
-        return ArtifactPath.precedes(right.key, left.key)
+        return ArtifactPath.precedes(right.key.path, left.key.path)
     }
 
     private static func tooLarge(_ sizes: Sizes) -> ClientError {

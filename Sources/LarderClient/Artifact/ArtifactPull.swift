@@ -72,16 +72,16 @@ package struct ArtifactPull: Sendable {
     /// `kept`: Paths of files that are there already.
     private func pull(
         _ contents: ArtifactContents,
-        kept: Set<String>,
+        kept: Set<PathKey>,
         to target: ArtifactTarget,
         through staging: ArtifactStaging
     ) async throws -> ArtifactPullResult {
-        let missing = contents.files.filter { !kept.contains($0.path) }
+        let missing = contents.files.filter { !kept.contains(PathKey($0.path)) }
         let received = try await fetch(missing, contents.bundles, staging)
         var whole = contents
         whole.bundles = []
-        var staged: [String: String] = [:]
-        for file in missing { staged[file.path] = file.digest.hex }
+        var staged: [PathKey: String] = [:]
+        for file in missing { staged[PathKey(file.path)] = file.digest.hex }
         for unpacked in try await unpack(contents.bundles, staging, keeping: Set(missing.map(\.digest))) {
             whole.files += unpacked.contents.files
             whole.links += unpacked.contents.links
@@ -129,7 +129,9 @@ package struct ArtifactPull: Sendable {
         progress.setTotal(total)
         let small = blobs.filter { $0.size < BlobTransfer.largeSize }
         if !small.isEmpty {
-            try await transfer.fetch(small.map(\.digest), into: ArtifactStagingSink(staging), progress: progress.add)
+            // The stream has more bytes than the blobs, and some twice after a break.
+            let sink = ArtifactStagingSink(staging, progress: progress.add)
+            try await transfer.fetch(small.map(\.digest), into: sink) { _ in }
         }
         for blob in blobs where blob.size >= BlobTransfer.largeSize {
             let file = try await ArtifactDisk.onThread { _ in try staging.create(blob.digest.hex) }

@@ -63,12 +63,22 @@ package struct ArtifactPush: Sendable {
     ) async throws -> ArtifactPushResult {
         guard !files.isEmpty else { throw ClientError("there is nothing to push; name files or folders") }
         let plan = try ArtifactPlan(files, annotations: annotations)
+        if plan.bundles.isEmpty { return try await push(plan, [], files, annotations, reports) }
         return try await withTemporaryFolder { folder in
-            let bundles = try await makeBundles(plan, in: folder)
-            var work = Work(plan: plan, bundles: bundles, reports: reports)
-            try await learnDigests(&work)
-            return try await send(work, files, annotations)
+            try await push(plan, try await makeBundles(plan, in: folder), files, annotations, reports)
         }
+    }
+
+    private func push(
+        _ plan: ArtifactPlan,
+        _ bundles: [ArtifactBundle],
+        _ files: ArtifactFiles,
+        _ annotations: [String: String],
+        _ reports: [ArtifactDraft.Report]
+    ) async throws -> ArtifactPushResult {
+        var work = Work(plan: plan, bundles: bundles, reports: reports)
+        try await learnDigests(&work)
+        return try await send(work, files, annotations)
     }
 
     /// What is known so far.
@@ -77,19 +87,15 @@ package struct ArtifactPush: Sendable {
         let bundles: [ArtifactBundle]
         let reports: [ArtifactDraft.Report]
         /// By place on the disk.
-        var digests: [String: Digest] = [:]
+        var digests: [PathKey: Digest] = [:]
         /// Sent already, because it could not be there.
         var streamed: [ArtifactDraft.Blob] = []
 
-        var digestsByPath: [String: Digest] {
-            Dictionary(plan.loose.files.compactMap { file in digests[file.source].map { (file.path, $0) } }) { $1 }
-        }
-
-        var bundleBlobs: [String: ArtifactDraft.BundleBlob] {
+        var bundleBlobs: [PathKey: ArtifactDraft.BundleBlob] {
             Dictionary(
                 bundles.map { bundle in
                     let blob = ArtifactDraft.Blob(digest: bundle.digest, size: bundle.size)
-                    return (bundle.folder, .init(blob: blob, unpackedDigest: bundle.unpackedDigest))
+                    return (PathKey(bundle.folder), .init(blob: blob, unpackedDigest: bundle.unpackedDigest))
                 }
             ) { $1 }
         }
@@ -122,8 +128,8 @@ package struct ArtifactPush: Sendable {
         // Of several such with one size the first is sent; the others may be the same.
         var streamedSizes: Set<Int64> = []
         let unknown = large.filter { !known.contains($0.size) && streamedSizes.insert($0.size).inserted }
-        let streamedSources = Set(unknown.map(\.source))
-        let hashed = (files + work.reports.flatMap(\.files)).filter { !streamedSources.contains($0.source) }
+        let streamedSources = Set(unknown.map { PathKey($0.source) })
+        let hashed = (files + work.reports.flatMap(\.files)).filter { !streamedSources.contains(PathKey($0.source)) }
         for batch in try await concurrentMap(Self.batches(hashed), width: width, Self.hash) {
             work.digests.merge(batch) { $1 }
         }
@@ -135,7 +141,7 @@ package struct ArtifactPush: Sendable {
         progress.setTotal(unknown.map(\.size).saturatingSum)
         for file in unknown {
             let digest = try await transfer.sendLarge(file.source, size: file.size, digest: nil, progress: progress.add)
-            work.digests[file.source] = digest
+            work.digests[PathKey(file.source)] = digest
             work.streamed.append(.init(digest: digest, size: file.size))
         }
     }
@@ -153,15 +159,15 @@ package struct ArtifactPush: Sendable {
         return batch.isEmpty ? batches : batches + [batch]
     }
 
-    private static func hash(_ files: [ArtifactFiles.File]) async throws -> [String: Digest] {
+    private static func hash(_ files: [ArtifactFiles.File]) async throws -> [PathKey: Digest] {
         try await ArtifactDisk.onThread { checkCancellation in
-            var digests: [String: Digest] = [:]
+            var digests: [PathKey: Digest] = [:]
             for file in files {
                 let (digest, size) = try ArtifactDisk.digest(of: file.source, checkCancellation: checkCancellation)
                 guard size == file.size else {
                     throw ArtifactDisk.changed(file.source)
                 }
-                digests[file.source] = digest
+                digests[PathKey(file.source)] = digest
             }
             return digests
         }
@@ -177,7 +183,7 @@ package struct ArtifactPush: Sendable {
         let config = try ArtifactDraft.config(of: work.plan)
         let manifest = try ArtifactDraft.manifest(
             of: work.plan,
-            digests: work.digestsByPath,
+            digests: work.digests,
             bundles: work.bundleBlobs,
             config: config,
             annotations: annotations
@@ -231,7 +237,7 @@ package struct ArtifactPush: Sendable {
     private static func outgoing(_ work: Work) -> [OutgoingBlob] {
         let files = work.plan.loose.files + work.reports.flatMap(\.files)
         let blobs = files.compactMap { file in
-            work.digests[file.source].map { digest in
+            work.digests[PathKey(file.source)].map { digest in
                 OutgoingBlob(digest: digest, size: file.size, source: .file(path: file.source))
             }
         }
@@ -248,10 +254,13 @@ package struct ArtifactPush: Sendable {
         let distinct = blobs.filter { seen.insert($0.digest).inserted }
         let lacking = try await transfer.missing(distinct.map(\.digest))
         let missing = distinct.filter { lacking.contains($0.digest) }
-        progress.setTotal((missing.map(\.size) + streamed.map(\.size)).saturatingSum)
         let small = missing.filter { $0.size < BlobTransfer.largeSize }
+        let large = missing.filter { $0.size >= BlobTransfer.largeSize }
+        // What goes in a pack is counted with the heads of its frames.
+        let packSize = small.isEmpty ? 0 : PackWriter.length(of: small)
+        progress.setTotal(([packSize] + large.map(\.size) + streamed.map(\.size)).saturatingSum)
         if !small.isEmpty { try await transfer.send(small, progress: progress.add) }
-        for blob in missing where blob.size >= BlobTransfer.largeSize {
+        for blob in large {
             guard case .file(let path) = blob.source else { continue }
             _ = try await transfer.sendLarge(path, size: blob.size, digest: blob.digest, progress: progress.add)
         }

@@ -1,37 +1,27 @@
-import Foundation
 import Glibc
 import LarderCore
 import Synchronization
 
-/// A folder beside what is pulled, where files lie until they are whole and verified.
-///
-/// While it is used it is locked, so that one which a killed program left behind can be told, and removed.
+/// Where files of a pull lie until they are whole and verified: a staging folder in the folder that is pulled into.
 final class ArtifactStaging: Sendable {
-    static let prefix = ".larder-pull-"
-    /// One that was made just now may not be locked yet, in seconds.
-    private static let youngAge = 60
+    private let folder: StagingFolder
 
-    let path: String
-    let descriptor: Int32
-
-    /// Makes the folder in another one, and removes those that were left there.
-    init(in folder: String) throws(ClientError) {
-        Self.removeAbandoned(in: folder)
-        var template = Array("\(folder)/\(Self.prefix)XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw ArtifactDisk.failure("make a folder in", folder) }
-        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw ArtifactDisk.failure("open", path) }
-        _ = flock(descriptor, LOCK_EX | LOCK_NB)
+    /// Makes the folder in another one, and removes those that killed programs left there.
+    init(in path: String) throws(ClientError) {
+        let parent = try OpenDescriptor(path: path)
+        StagingFolder.removeStale(in: parent)
+        folder = try StagingFolder.make(in: parent, path: path)
     }
 
     deinit {
         removeAll()
-        close(descriptor)
     }
 
+    var path: String { folder.path }
+    var descriptor: Int32 { folder.folder.descriptor }
+
     /// Removes the folder with all that is in it; the end of the process may come before that of the object.
-    func removeAll() { try? FileManager.default.removeItem(atPath: path) }
+    func removeAll() { folder.remove() }
 
     /// Makes a file to be written and read.
     func create(_ name: String) throws(ClientError) -> Int32 {
@@ -61,20 +51,6 @@ final class ArtifactStaging: Sendable {
     }
 
     func remove(_ name: String) { unlinkat(descriptor, name, 0) }
-
-    private static func removeAbandoned(in folder: String) {
-        for name in (try? ArtifactDisk.names(in: folder)) ?? [] where name.hasPrefix(prefix) {
-            let path = "\(folder)/\(name)"
-            let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-            guard descriptor >= 0 else { continue }
-            defer { close(descriptor) }
-            var status = stat()
-            guard fstat(descriptor, &status) == 0, time(nil) - status.st_mtim.tv_sec > youngAge,
-                flock(descriptor, LOCK_EX | LOCK_NB) == 0
-            else { continue }
-            try? FileManager.default.removeItem(atPath: path)
-        }
-    }
 }
 
 /// Takes the blobs of a pack into files that are named by their digests, and verifies them.
@@ -86,10 +62,13 @@ final class ArtifactStagingSink: PackSink {
     }
 
     private let staging: ArtifactStaging
+    private let progress: @Sendable (Int64) -> Void
     private let state = Mutex(State())
 
-    init(_ staging: ArtifactStaging) {
+    /// `progress` hears of bytes of blobs; those that come again after a break are left out before they get here.
+    init(_ staging: ArtifactStaging, progress: @escaping @Sendable (_ bytes: Int64) -> Void) {
         self.staging = staging
+        self.progress = progress
     }
 
     func note(_ json: [UInt8]) throws {}
@@ -105,6 +84,7 @@ final class ArtifactStagingSink: PackSink {
             state.hasher.update(bytes)
             try ArtifactDisk.write(bytes, to: state.file, staging.path)
         }
+        progress(Int64(bytes.count))
     }
 
     func end() throws {

@@ -11,6 +11,9 @@ struct ArtifactTarget: Sendable {
         var overwritten = 0
     }
 
+    /// Something that is to be put in place: its name in the staging folder, and its path.
+    private typealias Staged = (name: String, path: String)
+
     private let path: String
 
     init(_ path: String) {
@@ -22,56 +25,56 @@ struct ArtifactTarget: Sendable {
     /// `known`: Such as are there for sure.
     func inspect(
         _ contents: ArtifactContents,
-        known: Set<String> = [],
+        known: Set<PathKey> = [],
         checkCancellation: () throws -> Void
-    ) throws -> Set<String> {
+    ) throws -> Set<PathKey> {
         let folder = try ArtifactFolder(path)
-        for item in contents.folders { try folder.checkFolder(item.path) }
-        for link in contents.links { _ = try folder.place(link.path) }
-        var kept: Set<String> = []
+        for item in contents.folders { try folder.checkFolder(item.path, mode: item.mode) }
+        for link in contents.links {
+            if try !Self.isThere(link, in: folder) { try folder.checkWritable(link.path) }
+        }
+        var kept: Set<PathKey> = []
         for file in contents.files.sorted(by: { ArtifactPath.precedes($0.path, $1.path) }) {
-            guard case .file(file.size) = try folder.place(file.path) else { continue }
-            let isKnown = known.contains(file.path)
-            let isSame = try isKnown || Self.digest(of: file.path, in: folder, checkCancellation) == file.digest
-            if isSame { kept.insert(file.path) }
+            try checkCancellation()
+            let key = PathKey(file.path)
+            if case .file(file.size) = try folder.place(file.path),
+                try known.contains(key) || Self.digest(of: file.path, in: folder, checkCancellation) == file.digest
+            {
+                try folder.checkMode(file.mode, of: file.path)
+                kept.insert(key)
+            } else {
+                try folder.checkWritable(file.path)
+            }
         }
         return kept
     }
 
     /// Puts everything in place: files first, then links, as nothing may be written through one; at last the folders.
     ///
+    /// Before the first step all is looked at, and made ready in the staging folder. From then on nothing is cancelled.
+    ///
     /// `known`: Files that are there already. `staged`: Where the others lie; several may lie in one.
     func place(
         _ contents: ArtifactContents,
-        known: Set<String>,
-        staged: [String: String],
+        known: Set<PathKey>,
+        staged: [PathKey: String],
         from staging: ArtifactStaging,
         checkCancellation: () throws -> Void
     ) throws -> Counts {
-        let folder = try ArtifactFolder(path)
-        var counts = Counts()
-        var uses: [String: Int] = [:]
-        for name in staged.values { uses[name, default: 0] += 1 }
-        // Everything is looked at before anything is touched.
         let kept = try inspect(contents, known: known, checkCancellation: checkCancellation)
-        for file in contents.files.sorted(by: { ArtifactPath.precedes($0.path, $1.path) }) {
-            try checkCancellation()
-            if kept.contains(file.path) {
-                counts.kept += 1
-                try folder.setFileMode(file.mode, of: file.path)
-                continue
-            }
-            guard var name = staged[file.path] else { throw Self.changed(file.path) }
-            if let count = uses[name], count > 1 {
-                uses[name] = count - 1
-                try staging.copy(name, to: "\(name)-\(count)")
-                name = "\(name)-\(count)"
-            }
-            if case .nothing = try folder.place(file.path) {} else { counts.overwritten += 1 }
-            try staging.setMode(file.mode, of: name)
-            try folder.put(name, from: staging.descriptor, at: file.path)
+        let folder = try ArtifactFolder(path)
+        let missing = contents.files.filter { !kept.contains(PathKey($0.path)) }
+            .sorted { ArtifactPath.precedes($0.path, $1.path) }
+        let files = try Self.stage(missing, staged, in: staging, checkCancellation)
+        let links = try Self.stage(contents.links, in: staging, for: folder)
+        var counts = Counts(kept: kept.count)
+        for item in files + links {
+            if case .nothing = try folder.place(item.path) {} else { counts.overwritten += 1 }
+            try folder.put(item.name, from: staging.descriptor, at: item.path)
         }
-        try placeLinks(contents.links, in: folder, from: staging, &counts)
+        for file in contents.files where kept.contains(PathKey(file.path)) {
+            try folder.setFileMode(file.mode, of: file.path)
+        }
         for item in contents.folders { try folder.makeFolder(item.path) }
         // The innermost first: a folder may be closed to us from then on.
         for item in contents.folders.sorted(by: { ArtifactPath.precedes($1.path, $0.path) }) {
@@ -80,22 +83,53 @@ struct ArtifactTarget: Sendable {
         return counts
     }
 
-    private func placeLinks(
-        _ links: [ArtifactFiles.Link],
-        in folder: ArtifactFolder,
-        from staging: ArtifactStaging,
-        _ counts: inout Counts
-    ) throws {
-        for link in links {
-            switch try folder.place(link.path) {
-            case .link(link.target): continue
-            case .nothing: break
-            case .file, .link: counts.overwritten += 1
-            }
-            let name = "link"
-            try staging.makeLink(name, to: link.target)
-            try folder.put(name, from: staging.descriptor, at: link.path)
+    /// Gives every file one in the staging folder that is its own and has its mode.
+    private static func stage(
+        _ files: [ArtifactContents.File],
+        _ staged: [PathKey: String],
+        in staging: ArtifactStaging,
+        _ checkCancellation: () throws -> Void
+    ) throws -> [Staged] {
+        var uses: [String: Int] = [:]
+        for file in files {
+            guard let name = staged[PathKey(file.path)] else { throw changed(file.path) }
+            uses[name, default: 0] += 1
         }
+        var result: [Staged] = []
+        for file in files {
+            try checkCancellation()
+            guard var name = staged[PathKey(file.path)] else { continue }
+            // The last one gets the file itself: its mode may forbid to read it.
+            if let count = uses[name], count > 1 {
+                uses[name] = count - 1
+                try staging.copy(name, to: "\(name)-\(count)")
+                name = "\(name)-\(count)"
+            }
+            try staging.setMode(file.mode, of: name)
+            result.append((name, file.path))
+        }
+        return result
+    }
+
+    /// Makes the links that are not there yet.
+    private static func stage(
+        _ links: [ArtifactFiles.Link],
+        in staging: ArtifactStaging,
+        for folder: ArtifactFolder
+    ) throws -> [Staged] {
+        var result: [Staged] = []
+        for link in links {
+            if try isThere(link, in: folder) { continue }
+            let name = "link-\(result.count)"
+            try staging.makeLink(name, to: link.target)
+            result.append((name, link.path))
+        }
+        return result
+    }
+
+    private static func isThere(_ link: ArtifactFiles.Link, in folder: ArtifactFolder) throws -> Bool {
+        guard case .link(let target) = try folder.place(link.path) else { return false }
+        return target.utf8.elementsEqual(link.target.utf8)
     }
 
     private static func digest(

@@ -9,8 +9,8 @@ struct ArtifactUnpacker {
     /// What was found, and where files lie.
     struct Unpacked: Sendable {
         var contents = ArtifactContents()
-        /// Names in the staging folder, by path.
-        var staged: [String: String] = [:]
+        /// Names in the staging folder.
+        var staged: [PathKey: String] = [:]
     }
 
     /// An archive may grow by so much: the best that deflate can do.
@@ -21,10 +21,10 @@ struct ArtifactUnpacker {
     private let staging: ArtifactStaging
     /// What begins the names of files in the staging folder.
     private let prefix: String
-    private var files: [String: ArtifactContents.File] = [:]
-    private var links: [String: ArtifactFiles.Link] = [:]
-    private var folders: [String: ArtifactFiles.Folder] = [:]
-    private var staged: [String: String] = [:]
+    private var files: [PathKey: ArtifactContents.File] = [:]
+    private var links: [PathKey: ArtifactFiles.Link] = [:]
+    private var folders: [PathKey: ArtifactFiles.Folder] = [:]
+    private var staged: [PathKey: String] = [:]
     private var fileCount = 0
     private var current: (path: String, name: String, mode: UInt16, file: Int32, hasher: IncrementalHasher)?
 
@@ -76,7 +76,7 @@ struct ArtifactUnpacker {
 
     private mutating func begin(_ member: TarMember) throws {
         guard let path = ArchivePath.components(member.name)?.joined(separator: "/"),
-            path.utf8.elementsEqual(folder.utf8) || path.hasPrefix("\(folder)/")
+            path.utf8.elementsEqual(folder.utf8) || path.hasBytePrefix("\(folder)/")
         else {
             throw ClientError("the archive of \(folder) has a member '\(member.name)', which is not in it; refused")
         }
@@ -85,10 +85,10 @@ struct ArtifactUnpacker {
         switch member.content {
         case .folder:
             forget(path)
-            folders[path] = .init(path: path, mode: mode)
+            folders[PathKey(path)] = .init(path: path, mode: mode)
         case .symbolicLink(let target):
             forget(path)
-            links[path] = .init(path: path, target: target)
+            links[PathKey(path)] = .init(path: path, target: target)
         case .file:
             forget(path)
             let name = nextName()
@@ -102,20 +102,20 @@ struct ArtifactUnpacker {
     private mutating func end() throws {
         guard let current else { return }
         close(current.file)
-        files[current.path] = .init(
+        files[PathKey(current.path)] = .init(
             path: current.path,
             digest: current.hasher.finalize()[0],
             size: current.hasher.byteCount,
             mode: current.mode
         )
-        staged[current.path] = current.name
+        staged[PathKey(current.path)] = current.name
         self.current = nil
     }
 
     /// A hard link is another file with the same contents.
     private mutating func copy(_ target: String, to path: String) throws {
-        guard let original = ArchivePath.components(target)?.joined(separator: "/"), original != path,
-            var file = files[original], let name = staged[original]
+        guard let original = ArchivePath.components(target).map({ PathKey($0.joined(separator: "/")) }),
+            original != PathKey(path), var file = files[original], let name = staged[original]
         else {
             throw ClientError("the archive's \(path) is another name of '\(target)', which is not before it; refused")
         }
@@ -123,16 +123,17 @@ struct ArtifactUnpacker {
         let copy = nextName()
         try staging.copy(name, to: copy)
         file.path = path
-        files[path] = file
-        staged[path] = copy
+        files[PathKey(path)] = file
+        staged[PathKey(path)] = copy
     }
 
     /// The later of two members with one name counts.
     private mutating func forget(_ path: String) {
-        files[path] = nil
-        links[path] = nil
-        folders[path] = nil
-        if let name = staged.removeValue(forKey: path) { staging.remove(name) }
+        let key = PathKey(path)
+        files[key] = nil
+        links[key] = nil
+        folders[key] = nil
+        if let name = staged.removeValue(forKey: key) { staging.remove(name) }
     }
 
     private mutating func nextName() -> String {

@@ -64,13 +64,17 @@ extension ServerClient {
         var request = HTTPClientRequest(url: "\(base)/v2/\(repository)/manifests/\(tag)")
         request.method = .HEAD
         request.headers.add(name: "Accept", value: ManifestType.all.joined(separator: ", "))
-        let response = try await respond(to: request, timeout: .seconds(60))
-        if response.status == .notFound { return nil }
-        guard response.status == .ok else { throw await Self.refusal(in: response) }
-        return response.headers.first(name: "Docker-Content-Digest").flatMap { Digest($0) }
+        return try await retrying { () async throws -> Digest? in
+            let response = try await respond(to: request, timeout: .seconds(60))
+            if response.status == .notFound { return nil }
+            guard response.status == .ok else { throw await Self.refusal(in: response) }
+            return response.headers.first(name: "Docker-Content-Digest").flatMap { Digest($0) }
+        }
     }
 
     /// Stores a manifest whose parts are there.
+    ///
+    /// One that is there already is only given the tags, so an attempt whose answer was lost can be made again.
     ///
     /// `movesTags`: Whether tags that name other versions are moved.
     func putArtifact(
@@ -99,12 +103,12 @@ extension ServerClient {
 
     /// Removes a version with all its tags, or only a tag.
     package func removeArtifact(in repository: RepositoryName, _ version: String, tagOnly: Bool) async throws {
-        _ = try await artifactResponse(
+        let request = artifactRequest(
             "DELETE",
             repository,
-            query: Self.reference(version) + (tagOnly ? [("tagOnly", "true")] : []),
-            missing: Self.missing(repository, version)
+            query: Self.reference(version) + (tagOnly ? [("tagOnly", "true")] : [])
         )
+        guard try await remove(request) else { throw ClientError(Self.missing(repository, version)) }
     }
 
     /// Writes a file of an artifact to an open file.
@@ -114,13 +118,8 @@ extension ServerClient {
         path: String,
         to descriptor: Int32
     ) async throws {
-        let response = try await artifactResponse(
-            "GET",
-            repository,
-            "file",
-            query: Self.reference(version) + [("path", path)]
-        )
-        try await write(response, to: descriptor, progress: { _ in })
+        let request = artifactRequest("GET", repository, "file", query: Self.reference(version) + [("path", path)])
+        try await write(request, to: descriptor, progress: { _ in })
     }
 
     /// Writes an artifact as a ZIP archive to an open file; it is made while it is sent, so its size is not known before.
@@ -130,22 +129,19 @@ extension ServerClient {
         to descriptor: Int32,
         progress: @escaping @Sendable (_ bytes: Int64) -> Void
     ) async throws {
-        let response = try await artifactResponse(
-            "GET",
-            repository,
-            "zip",
-            query: Self.reference(version),
-            missing: Self.missing(repository, version)
-        )
-        try await write(response, to: descriptor, progress: progress)
+        let request = artifactRequest("GET", repository, "zip", query: Self.reference(version))
+        try await write(request, missing: Self.missing(repository, version), to: descriptor, progress: progress)
     }
 
-    /// Writes a body; one that ends too early is an error, with or without a declared length.
+    /// Writes the body of an answer; one that ends too early is an error, with or without a declared length.
     private func write(
-        _ response: HTTPClientResponse,
+        _ request: HTTPClientRequest,
+        missing: String? = nil,
         to descriptor: Int32,
         progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
+        // What is written already may have been read: once the body comes nothing is tried again.
+        let response = try await retrying { try await artifactResponse(request, missing: missing) }
         let expected = response.headers.first(name: "Content-Length").flatMap { Int64($0) }
         let lane = WorkLane("write")
         var count: Int64 = 0
@@ -170,7 +166,7 @@ extension ServerClient {
         }
     }
 
-    private func artifactMessage<Message: Decodable>(
+    private func artifactMessage<Message: Decodable & Sendable>(
         _ method: String,
         _ repository: RepositoryName,
         _ part: String? = nil,
@@ -178,24 +174,30 @@ extension ServerClient {
         body: Data? = nil,
         missing: String? = nil
     ) async throws -> Message {
-        let response = try await artifactResponse(method, repository, part, query: query, body: body, missing: missing)
-        return try decode(Data(try await TransferHTTP.collect(response, from: self, limit: Self.versionLengthMax)))
+        let request = artifactRequest(method, repository, part, query: query, body: body)
+        return try await retrying { () async throws -> Message in
+            let response = try await artifactResponse(request, missing: missing)
+            return try decode(Data(try await TransferHTTP.collect(response, from: self, limit: Self.versionLengthMax)))
+        }
     }
 
-    /// `missing`: What is said where the server says that there is no such thing.
-    private func artifactResponse(
+    private func artifactRequest(
         _ method: String,
         _ repository: RepositoryName,
         _ part: String? = nil,
         query: [(String, String)],
-        body: Data? = nil,
-        missing: String? = nil
-    ) async throws -> HTTPClientResponse {
-        let path = "/api/v1/artifacts/\(repository)" + (part.map { "/\($0)" } ?? "")
+        body: Data? = nil
+    ) -> HTTPClientRequest {
+        let path = Self.contentPath("artifacts", repository.text, part)
         let query = query.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
         var request = HTTPClientRequest(url: base + path + (query.isEmpty ? "" : "?\(query)"))
         request.method = .RAW(value: method)
         if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
+        return request
+    }
+
+    /// `missing`: What is said where the server says that there is no such thing.
+    private func artifactResponse(_ request: HTTPClientRequest, missing: String?) async throws -> HTTPClientResponse {
         let response = try await TransferHTTP.respond(to: request, from: self)
         if response.status == .notFound, let missing { throw ClientError(missing) }
         guard (200..<300).contains(response.status.code) else { throw await Self.refusal(in: response) }

@@ -22,7 +22,7 @@ package struct CacheRestore: Sendable {
         package var report = RestoreReport()
     }
 
-    /// Attempts after a first one that lost something on its way.
+    /// Attempts after a first one that the server lost something for.
     private static let repetitionCountMax = 2
 
     private let server: ServerClient
@@ -32,7 +32,6 @@ package struct CacheRestore: Sendable {
     private let base: String
     private let home: String?
     private let indexFolder: String?
-    private let retryPolicy: RetryPolicy
 
     /// `paths`: Where files may be restored to; nil: to where they were, below `base`.
     ///
@@ -45,8 +44,7 @@ package struct CacheRestore: Sendable {
         paths: CachePaths?,
         base: String,
         home: String?,
-        indexFolder: String?,
-        retryPolicy: RetryPolicy = .standard
+        indexFolder: String?
     ) {
         self.server = server
         self.repository = repository
@@ -55,34 +53,33 @@ package struct CacheRestore: Sendable {
         self.base = base
         self.home = home
         self.indexFolder = indexFolder
-        self.retryPolicy = retryPolicy
     }
 
     /// Finds an entry and restores it.
     ///
-    /// What breaks off or lacks something leaves nothing behind and is tried again twice; then it is a miss with a reason.
-    /// `plan` hears how many bytes come, `progress` of them as they do.
+    /// What breaks off or lacks something leaves nothing behind. The former is begun again as transfers are, the latter
+    /// twice; then it is a miss with a reason. `plan` hears how many bytes come, `progress` of them as they do.
     ///
     /// - Throws: `ClientError` when the server can't be asked, or the files can't be put in place; `CancellationError`.
     package func run(
         plan: @escaping @Sendable (Int64) -> Void,
         progress: @escaping @Sendable (Int64) -> Void
     ) async throws -> Result {
-        var failureCount = 0
+        var retrying = Retrying(server)
+        var lossCount = 0
         while true {
             do {
                 return try await attempt(plan: plan, progress: progress)
             } catch {
-                let isLoss = error is RestoreFailure || (error as? ClientError)?.isTransient == true
                 if Task.isCancelled { throw CancellationError() }
-                guard isLoss, server.contact.hasAnswered else { throw error }
-                guard failureCount < Self.repetitionCountMax else {
-                    // What was lost is a miss; a server that can't answer is none.
-                    guard error is RestoreFailure else { throw error }
-                    return Result(outcome: .miss(reason: "\(error)"))
+                // What was lost is a miss; a server that can't answer is none.
+                guard error is RestoreFailure else {
+                    try await retrying.wait(after: error)
+                    continue
                 }
-                try await Task.sleep(for: retryPolicy.firstDelay * (1 << failureCount))
-                failureCount += 1
+                guard lossCount < Self.repetitionCountMax else { return Result(outcome: .miss(reason: "\(error)")) }
+                try await Task.sleep(for: server.retryPolicy.firstDelay * (1 << lossCount))
+                lossCount += 1
             }
         }
     }
@@ -129,7 +126,7 @@ package struct CacheRestore: Sendable {
         let sink = CacheRestoreSink(restorer, plan: plan)
         let body = [UInt8](try JSONEncoder().encode(wanted)) + [UInt8(ascii: "\n")] + BlobTransfer.list(restorer.have)
         let transfer = BlobTransfer(server: server, repository: repository, kind: "cache")
-        let path = "/api/v1/caches/\(repository)/restore"
+        let path = ServerClient.contentPath("caches", repository, "restore")
         guard try await transfer.receivePack(path: path, body: body, into: sink, progress: progress) else {
             return Result(outcome: .miss(reason: nil))
         }
@@ -155,9 +152,9 @@ package struct CacheRestore: Sendable {
         let transfer = BlobTransfer(server: server, repository: repository, kind: "cache")
         do {
             try await transfer.fetch([digest], into: sink) { _ in }
-        } catch let error as ClientError where sink.isMissing {
+        } catch is ClientError where sink.isMissing {
             // What is lost now may be found at another attempt, as another entry.
-            throw ClientError(error.description, isTransient: true)
+            throw RestoreFailure.lost(digest)
         }
         return try sink.tree()
     }

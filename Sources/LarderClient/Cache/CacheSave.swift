@@ -31,7 +31,6 @@ package struct CacheSave: Sendable {
     package let isReplacing: Bool
     package let provenance: ProvenanceMessage
     package let scanner: TreeScanner
-    private let retryPolicy: RetryPolicy
 
     package init(
         server: ServerClient,
@@ -40,8 +39,7 @@ package struct CacheSave: Sendable {
         paths: CachePaths,
         isReplacing: Bool,
         provenance: ProvenanceMessage,
-        scanner: TreeScanner,
-        retryPolicy: RetryPolicy = .standard
+        scanner: TreeScanner
     ) {
         self.server = server
         self.repository = repository
@@ -50,7 +48,6 @@ package struct CacheSave: Sendable {
         self.isReplacing = isReplacing
         self.provenance = provenance
         self.scanner = scanner
-        self.retryPolicy = retryPolicy
     }
 
     /// Sends what the server lacks, and makes the entry.
@@ -120,7 +117,7 @@ package struct CacheSave: Sendable {
         plan: (Int64) -> Void,
         progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
-        let transfer = BlobTransfer(server: server, repository: repository, kind: "cache", retryPolicy: retryPolicy)
+        let transfer = BlobTransfer(server: server, repository: repository, kind: "cache")
         let missing = try await transfer.missing([encoded.digest] + scanned.digests)
         var small = missing.contains(encoded.digest) ? [encoded] : []
         var large: [OutgoingBlob] = []

@@ -20,11 +20,13 @@ extension ServerClient {
     ///
     /// - Throws: `ClientError`, `CancellationError`.
     package func findCache(in repository: String, _ wanted: CacheFindMessage) async throws -> CacheEntryMessage? {
-        var request = HTTPClientRequest(url: cacheURL(repository, "/find"))
+        var request = HTTPClientRequest(url: cacheURL(repository, "find"))
         request.method = .POST
         request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(wanted)))
-        let response = try await execute(request, timeout: .seconds(60))
-        return response.status == .noContent ? nil : try await decodeBody(of: response)
+        return try await retrying { () async throws -> CacheEntryMessage? in
+            let response = try await execute(request, timeout: .seconds(60))
+            return response.status == .noContent ? nil : try await decodeBody(of: response)
+        }
     }
 
     /// Makes an entry of a tree whose blobs are there.
@@ -42,13 +44,16 @@ extension ServerClient {
         var request = HTTPClientRequest(url: cacheURL(repository, items: items))
         request.method = .PUT
         request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(CacheSaveMessage(provenance: provenance))))
-        // Large trees are looked through before the answer.
-        let response = try await respond(to: request, timeout: .minutes(30))
-        switch response.status {
-        case .conflict: return .taken(await Self.refusal(in: response).description)
-        case .badRequest: return .incomplete(await Self.refusal(in: response).description)
-        case .ok, .created: return .stored(try await decodeBody(of: response))
-        default: throw await Self.refusal(in: response)
+        // Where an answer was lost the entry may be there: to the server the same content again is no conflict.
+        return try await retrying { () async throws -> CachePut in
+            // Large trees are looked through before the answer.
+            let response = try await TransferHTTP.respond(to: request, from: self, isPatient: true)
+            switch response.status {
+            case .conflict: return .taken(await Self.refusal(in: response).description)
+            case .badRequest: return .incomplete(await Self.refusal(in: response).description)
+            case .ok, .created: return .stored(try await decodeBody(of: response))
+            default: throw await Self.refusal(in: response)
+            }
         }
     }
 
@@ -66,7 +71,7 @@ extension ServerClient {
         let given = [("prefix", prefix), ("scope", scope), ("limit", "1000"), ("after", after)]
         let items = given.compactMap { name, value in value.map { (name, $0) } }
         let request = HTTPClientRequest(url: cacheURL(repository, items: items))
-        return try await decodeBody(of: execute(request, timeout: .seconds(60)))
+        return try await retrying { try await decodeBody(of: execute(request, timeout: .seconds(60))) }
     }
 
     /// Removes an entry; false: there is none.
@@ -75,15 +80,16 @@ extension ServerClient {
     package func removeCache(in repository: String, _ key: CacheKey) async throws -> Bool {
         var request = HTTPClientRequest(url: cacheURL(repository, items: key.queryItems))
         request.method = .DELETE
-        let response = try await respond(to: request, timeout: .seconds(60))
-        if response.status == .notFound { return false }
-        guard (200..<300).contains(response.status.code) else { throw await Self.refusal(in: response) }
-        return true
+        return try await remove(request)
     }
 
-    private func cacheURL(_ repository: String, _ operation: String = "", items: [(String, String)] = []) -> String {
+    private func cacheURL(
+        _ repository: String,
+        _ operation: String? = nil,
+        items: [(String, String)] = []
+    ) -> String {
         let query = items.map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
-        return "\(base)/api/v1/caches/\(repository)\(operation)\(query.isEmpty ? "" : "?\(query)")"
+        return base + Self.contentPath("caches", repository, operation) + (query.isEmpty ? "" : "?\(query)")
     }
 
     private func decodeBody<Value: Decodable>(of response: HTTPClientResponse) async throws -> Value {

@@ -25,7 +25,6 @@ package struct Buildspec: Hashable, Sendable {
         package var fileSet: FileSet
         /// What the shell makes the name of.
         package var name: String?
-        package var keepsSymbolicLinks: Bool
     }
 
     package struct ReportGroup: Hashable, Sendable {

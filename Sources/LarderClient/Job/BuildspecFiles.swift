@@ -1,4 +1,5 @@
 import Glibc
+import LarderCore
 
 /// The files that a part of a buildspec means.
 package struct BuildspecFiles: Hashable, Sendable {
@@ -30,7 +31,7 @@ extension Buildspec.FileSet {
     /// - Throws: `ClientError` when the base directory is missing, nothing at all is found, or something can't be read.
     package func find(in folder: String) throws(ClientError) -> BuildspecFiles {
         var result = BuildspecFiles()
-        var collected: [String: BuildspecFiles.File] = [:]
+        var collected: [PathKey: BuildspecFiles.File] = [:]
         var unmatched = files
         for base in try bases(in: folder) {
             let found = try PathSearch.files(
@@ -43,7 +44,7 @@ extension Buildspec.FileSet {
                 if discardsPaths && entry.kind == .folder { continue }
                 let path = discardsPaths ? Self.lastPart(entry.path) : entry.path
                 let file = BuildspecFiles.File(path: path, source: "\(base)/\(entry.path)", kind: entry.kind)
-                guard let earlier = collected.updateValue(file, forKey: path) else { continue }
+                guard let earlier = collected.updateValue(file, forKey: PathKey(path)) else { continue }
                 if let warning = try Self.warning(earlier, file) { result.warnings.append(warning) }
             }
         }
@@ -111,12 +112,12 @@ extension Buildspec.FileSet {
     }
 
     /// What is a file in one base directory may be a folder with files in another, and can't be both.
-    private static func checkFolders(_ collected: [String: BuildspecFiles.File]) throws(ClientError) {
+    private static func checkFolders(_ collected: [PathKey: BuildspecFiles.File]) throws(ClientError) {
         for file in collected.values {
             var path = file.path[...]
             while let slash = path.lastIndex(of: "/") {
                 path = path[..<slash]
-                if let parent = collected[String(path)], parent.kind != .folder {
+                if let parent = collected[PathKey(String(path))], parent.kind != .folder {
                     throw ClientError(
                         "\(parent.source) can't be kept beside \(file.source), which needs a folder \(path)"
                     )

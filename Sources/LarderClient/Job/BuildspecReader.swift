@@ -97,8 +97,7 @@ struct BuildspecReader {
         Buildspec.Artifacts(
             identifier: identifier,
             fileSet: try fileSet(section),
-            name: try text(section, "name"),
-            keepsSymbolicLinks: try flag(section, "enable-symlinks")
+            name: try text(section, "name")
         )
     }
 

@@ -39,8 +39,10 @@ package enum ShellText {
     ) throws(ClientError) -> [UInt8] {
         var environment = environment
         if let extraPath {
-            let path = environment["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            environment["PATH"] = "\(extraPath):\(path)"
+            // An empty one would make the working folder part of it.
+            let path = environment["PATH"].flatMap { $0.isEmpty ? nil : $0 }
+            let standard = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            environment["PATH"] = "\(extraPath):\(path ?? standard)"
         }
         let child = try ChildProcess(
             shell,

@@ -18,7 +18,7 @@ extension BlobTransfer {
         progress: @escaping @Sendable (_ bytes: Int64) -> Void
     ) async throws {
         var left = blobs
-        var retrying = Retrying(retryPolicy, contact: server.contact)
+        var retrying = Retrying(server)
         while !left.isEmpty {
             let attempt = AttemptProgress(progress)
             let length = PackWriter.length(of: left)
@@ -88,7 +88,7 @@ extension BlobTransfer {
         progress: @escaping @Sendable (Int64) -> Void
     ) async throws {
         let resuming = ResumingSink(digests, sink)
-        var retrying = Retrying(retryPolicy, contact: server.contact)
+        var retrying = Retrying(server)
         while true {
             do {
                 let left = resuming.beginAgain()

@@ -19,18 +19,12 @@ package struct BlobTransfer: Sendable {
     let repository: String
     /// `cache` or `registry`.
     let kind: String
-    let retryPolicy: RetryPolicy
 
     /// `kind`: What the repository is or is to be: `cache` or `registry`.
     package init(server: ServerClient, repository: String, kind: String) {
-        self.init(server: server, repository: repository, kind: kind, retryPolicy: .standard)
-    }
-
-    init(server: ServerClient, repository: String, kind: String, retryPolicy: RetryPolicy) {
         self.server = server
         self.repository = repository
         self.kind = kind
-        self.retryPolicy = retryPolicy
     }
 
     /// Those of some blobs that the repository does not have, and that must be sent.
@@ -91,7 +85,7 @@ package struct BlobTransfer: Sendable {
         parameters: [(String, String)] = [],
         body: [UInt8]? = nil
     ) -> HTTPClientRequest {
-        let path = "/api/v1/\(family)/\(repository)" + (operation.map { "/\($0)" } ?? "")
+        let path = ServerClient.contentPath(family, repository, operation)
         let query = ([("kind", kind)] + parameters).map { "\($0)=\(percentEncoded($1))" }.joined(separator: "&")
         var request = HTTPClientRequest(url: "\(server.base)\(path)?\(query)")
         request.method = .RAW(value: method)
@@ -107,13 +101,6 @@ package struct BlobTransfer: Sendable {
 
     /// Does something until it works, or can't.
     func retrying<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
-        var retrying = Retrying(retryPolicy, contact: server.contact)
-        while true {
-            do {
-                return try await body()
-            } catch {
-                try await retrying.wait(after: error)
-            }
-        }
+        try await server.retrying(body)
     }
 }

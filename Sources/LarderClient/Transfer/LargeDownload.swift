@@ -84,7 +84,7 @@ struct LargeDownload: Sendable {
     }
 
     private func fetch(_ piece: Range<Int64>, into file: VerifiedFile, _ note: (Int64) -> Void) async throws {
-        var retrying = Retrying(transfer.retryPolicy, contact: transfer.server.contact)
+        var retrying = Retrying(transfer.server)
         var offset = piece.lowerBound
         while offset < piece.upperBound {
             do {

@@ -88,7 +88,7 @@ struct LargeUpload: Sendable {
     }
 
     private func send(_ part: Range<Int64>, of upload: UploadMessage) async throws {
-        var retrying = Retrying(transfer.retryPolicy, contact: transfer.server.contact)
+        var retrying = Retrying(transfer.server)
         while true {
             let attempt = AttemptProgress(progress)
             do {
@@ -117,7 +117,7 @@ struct LargeUpload: Sendable {
 
     /// Has the server check the whole; sends again what it lost, as it may when it was started anew meanwhile.
     private func finish(_ upload: UploadMessage, _ digest: Digest) async throws {
-        var retrying = Retrying(transfer.retryPolicy, contact: transfer.server.contact)
+        var retrying = Retrying(transfer.server)
         while true {
             do {
                 return try await finishOnce(upload, digest)

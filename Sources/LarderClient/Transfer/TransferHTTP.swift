@@ -9,9 +9,12 @@ import NIOHTTP1
 /// nothing is unpacked, as digests are those of the bytes sent; and a connection that can't be made is an error at once,
 /// because how often that is tried is our business.
 enum TransferHTTP {
+    /// A silence of this length is a failure like others, so a server that stays silent is given up after 12 minutes.
     private static let client = makeClient(readTimeout: .minutes(2))
-    /// For answers that come only when the server has looked at everything.
-    private static let patientClient = makeClient(readTimeout: .hours(1))
+    /// For answers that come only when the server has looked at everything: files of a tree, bytes of an upload.
+    ///
+    /// A silence of this length is final: with repetitions a job would hang for an hour.
+    private static let patientClient = makeClient(readTimeout: .minutes(10))
 
     /// Lives as long as the process, so it is never shut down.
     private static func makeClient(readTimeout: TimeAmount) -> HTTPClient {
@@ -61,7 +64,7 @@ enum TransferHTTP {
             server.contact.note()
             return response
         } catch {
-            throw server.noAnswer(error)
+            throw server.noAnswer(error, isPatient: isPatient)
         }
     }
 

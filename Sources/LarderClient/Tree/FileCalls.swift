@@ -81,6 +81,38 @@ enum FileCalls {
         }
     }
 
+    /// Copies a file or link with its mode and time to another folder, also on another file system.
+    ///
+    /// False with `errno` set when that fails.
+    ///
+    /// `copy`: Its name there, which nothing has yet.
+    static func copyAcross(
+        _ name: UnsafePointer<CChar>,
+        from folder: Int32,
+        to target: Int32,
+        as copy: UnsafePointer<CChar>
+    ) -> Bool {
+        var status = stat()
+        guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return false }
+        if status.kind == S_IFLNK {
+            guard let link = linkTarget(name, in: folder),
+                symlinkat(String(decoding: link, as: UTF8.self), target, copy) == 0
+            else { return false }
+        } else {
+            let source = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+            guard source >= 0 else { return false }
+            defer { close(source) }
+            let file = openat(target, copy, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o600)
+            guard file >= 0 else { return false }
+            defer { close(file) }
+            guard Self.copy(source, to: file), fchmod(file, mode_t(status.permissions)) == 0 else { return false }
+        }
+        return setModified(status.st_mtim.nanoseconds, of: copy, in: target)
+    }
+
+    /// Whether things can be put into an open folder, or taken out of it; false with `errno` set when not.
+    static func isWritable(_ folder: Int32) -> Bool { faccessat(folder, ".", W_OK | X_OK, 0) == 0 }
+
     /// The text of a small file of the system (`/proc`), at most 1 MiB of it; nil when it can't be read.
     static func contents(of path: String) -> String? {
         let file = open(path, O_RDONLY | O_CLOEXEC)

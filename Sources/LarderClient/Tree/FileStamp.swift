@@ -54,6 +54,8 @@ extension stat {
     var kind: mode_t { st_mode & S_IFMT }
     var isFolder: Bool { kind == S_IFDIR }
     var isFile: Bool { kind == S_IFREG }
+    /// Whether this user can set its mode and its times.
+    var isOurs: Bool { st_uid == geteuid() || geteuid() == 0 }
     /// Permission bits, those of set-user-id, set-group-id and sticky included.
     var permissions: UInt16 { UInt16(st_mode & 0o7777) }
 }

@@ -47,19 +47,14 @@ struct RestorePlace: Sendable {
     /// Refuses a tree where one root lies below another, at or behind something that is no folder.
     private static func checkNesting(_ tree: FileTree, _ places: [RestorePlace]) throws(ClientError) {
         guard places.count > 1 else { return }
-        var blockers: Set<String> = []
+        var blockers: Set<PathKey> = []
         for entry in tree.entries {
             if case .folder = entry.content { continue }
-            let root = places[entry.root].location.path
-            blockers.insert(entry.path.isEmpty ? root : "\(root)/\(entry.path)")
+            blockers.insert(PathKey(places.path(of: entry)))
         }
         for (index, place) in places.enumerated() {
-            var path = Substring(place.location.path)
-            while let slash = path.lastIndex(of: "/") {
-                path = path[..<slash]
-                guard !blockers.contains(String(path)) else {
-                    throw ClientError("the cache's path \(tree.roots[index]) lies below a file or link of the cache")
-                }
+            for folder in ArtifactPath.folders(of: place.location.path) where blockers.contains(PathKey(folder)) {
+                throw ClientError("the cache's path \(tree.roots[index]) lies below a file or link of the cache")
             }
         }
     }
@@ -121,6 +116,14 @@ struct RestorePlace: Sendable {
     var existingRoot: OpenDescriptor? {
         guard location.missing.isEmpty, !location.name.isEmpty else { return nil }
         return FileCalls.openFolder(location.name, in: folder.descriptor)
+    }
+}
+
+extension [RestorePlace] {
+    /// The absolute path that an entry has here, for people and comparisons.
+    func path(of entry: FileTree.Entry) -> String {
+        let root = self[entry.root].location.path
+        return entry.path.isEmpty ? root : "\(root)/\(entry.path)"
     }
 }
 

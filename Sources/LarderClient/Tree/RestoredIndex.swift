@@ -49,7 +49,7 @@ struct RestoredIndex {
                 add(other, to: &items)
                 other += 1
             }
-            if let local, other < others.upperBound, local.tree.entries[other].path == entry.path {
+            if let local, other < others.upperBound, PathKey(local.tree.entries[other].path) == PathKey(entry.path) {
                 if plan.actions[index] == .keep { add(other, to: &items) }
                 other += 1
             }

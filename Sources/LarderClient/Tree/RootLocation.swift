@@ -64,8 +64,9 @@ struct RootLocation: Sendable, Equatable {
 
     /// Whether one absolute path is another one or below it.
     static func contains(_ folder: String, _ path: String) -> Bool {
-        path == folder || folder == "/"
-            || path.hasPrefix(folder) && path.utf8.dropFirst(folder.utf8.count).first == 0x2f
+        guard folder != "/", path.hasBytePrefix(folder) else { return folder == "/" }
+        let next = path.utf8.dropFirst(folder.utf8.count).first
+        return next == nil || next == UInt8(ascii: "/")
     }
 
     private static func absolute(_ root: String, base: String, home: String?) throws(ClientError) -> String {

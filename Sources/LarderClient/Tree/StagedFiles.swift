@@ -25,11 +25,7 @@ struct StagedFiles: Sendable {
     }
 
     /// The absolute path that an entry will have, for people.
-    func text(of index: Int) -> String {
-        let entry = plan.tree.entries[index]
-        let root = places[entry.root].location.path
-        return entry.path.isEmpty ? root : "\(root)/\(entry.path)"
-    }
+    func text(of index: Int) -> String { places.path(of: plan.tree.entries[index]) }
 
     // MARK: - Files
 
@@ -194,7 +190,7 @@ struct StagedFiles: Sendable {
             preconditionFailure("a root with new things has a staging folder")
         }
         let path = entry.path.isEmpty ? "\(entry.root)" : "\(entry.root)/" + entry.path
-        guard path.utf8.count > FileCalls.pathLengthMax, let slash = path.lastIndex(of: "/") else {
+        guard path.utf8.count > FileCalls.pathLengthMax, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
             return body(staging.folder.descriptor, path)
         }
         let folder = FileCalls.openStepwise(
@@ -203,7 +199,7 @@ struct StagedFiles: Sendable {
             flags: O_RDONLY | O_DIRECTORY
         )
         guard folder >= 0 else { return -1 }
-        let result = body(folder, String(path[path.index(after: slash)...]))
+        let result = body(folder, String(path[path.utf8.index(after: slash)...]))
         let code = errno
         close(folder)
         errno = code

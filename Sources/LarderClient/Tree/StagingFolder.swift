@@ -1,9 +1,9 @@
 import Glibc
 
-/// A folder beside a destination that things are made in before they are put in place.
+/// A folder beside a destination that a restore or a pull makes things in before they are put in place.
 ///
-/// It holds a locked file for as long as the program lives, so that the next restore tells what a killed one left from
-/// what another one is working in.
+/// It holds a locked file for as long as the program lives, so that the next one tells what a killed one left from what
+/// another one is working in. Where locks don't work nothing is taken for left.
 final class StagingFolder: Sendable {
     private static let lockName = ".lock"
     /// A folder without a lock that is older, in seconds, is taken for one that a killed program left.
@@ -29,9 +29,8 @@ final class StagingFolder: Sendable {
     ///
     /// - Throws: `ClientError`.
     static func make(in parent: OpenDescriptor, path: String) throws(ClientError) -> StagingFolder {
-        // Where locks don't work at all, others would be made for ever.
         for _ in 0..<attemptCountMax {
-            let name = TreeScanner.stagingPrefix + String(UInt64.random(in: 0 ... .max), radix: 36)
+            let name = newName()
             guard mkdirat(parent.descriptor, name, 0o700) == 0 else {
                 if errno == EEXIST { continue }
                 throw FileCalls.trouble("write in", path)
@@ -43,15 +42,20 @@ final class StagingFolder: Sendable {
             guard lock >= 0 else { throw FileCalls.trouble("write in", "\(path)/\(name)") }
             let owner = OpenDescriptor(lock)
             var status = stat()
-            guard flock(lock, LOCK_EX | LOCK_NB) == 0, fstat(lock, &status) == 0, status.st_nlink > 0 else {
-                // Another restore that looked in between took it for an old one, and removes it.
+            guard flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK, fstat(lock, &status) == 0,
+                status.st_nlink > 0
+            else {
+                // Another program that looked in between took it for an old one, and removes it.
                 FileCalls.remove(name, in: parent.descriptor)
                 continue
             }
             return StagingFolder(parent: parent, name: name, folder: folder, path: "\(path)/\(name)", lock: owner)
         }
-        throw ClientError("can't lock a file in \(path); its file system has to know flock(2)")
+        throw ClientError("can't make a folder in \(path): others remove it again and again")
     }
+
+    /// A name that no other thing has, and by which scans know what is not finished.
+    static func newName() -> String { TreeScanner.stagingPrefix + String(UInt64.random(in: 0 ... .max), radix: 36) }
 
     /// Removes it with all that is left in it.
     ///
@@ -71,7 +75,7 @@ final class StagingFolder: Sendable {
         }
     }
 
-    /// Removes what killed restores left in a folder.
+    /// Removes what killed restores and pulls left in a folder.
     static func removeStale(in parent: OpenDescriptor) {
         guard let names = FolderNames(of: parent.descriptor) else { return }
         let prefix = TreeScanner.stagingPrefix

@@ -18,8 +18,9 @@ struct TreePlacement {
         self.places = places
     }
 
-    /// Does all that is to be done below all roots.
+    /// Does all that is to be done below all roots, once nothing is seen to be in the way.
     mutating func run() throws(ClientError) {
+        try PlacementCheck(plan: plan, places: places).run()
         for (root, range) in plan.tree.ranges.enumerated() where !range.isEmpty && plan.hasWork[range.lowerBound] {
             self.root = root
             try place(rootEntry: range.lowerBound, at: places[root])
@@ -44,9 +45,6 @@ struct TreePlacement {
         let name = place.location.name
         let staged = place.staging?.folder
         if name.isEmpty {
-            guard case .folder = plan.tree.entries[rootEntry].content else {
-                throw ClientError("the cache has a file or link in place of the folder \(place.location.path)")
-            }
             let inner = staged.flatMap { FileCalls.openFolder("\(root)", in: $0.descriptor) }
             return try fill(rootEntry, from: inner, into: place.folder)
         }
@@ -106,12 +104,21 @@ struct TreePlacement {
             switch errno {
             case ENOTEMPTY, EEXIST, EBUSY, EXDEV: return false
             case ENOTDIR: try clear(index, in: folder, name)
+            // Nothing can be put into the folder around, but into the one that is there.
+            case EACCES where isFolder(name, in: folder): return false
             // A folder that its owner may not write can't be moved.
             case EACCES where fchmodat(staged.descriptor, stagedName, 0o700, 0) == 0: continue
             default: throw trouble("put in place", index)
             }
         }
         throw trouble("put in place", index)
+    }
+
+    /// Whether a folder is there; `errno` stays as it is.
+    private func isFolder(_ name: UnsafePointer<CChar>, in folder: OpenDescriptor) -> Bool {
+        let code = errno
+        defer { errno = code }
+        return FileCalls.openFolder(name, in: folder.descriptor) != nil
     }
 
     /// Opens the folder of the destination; makes it, in place of what else is there.
@@ -198,23 +205,11 @@ struct TreePlacement {
         into folder: OpenDescriptor,
         _ name: UnsafePointer<CChar>
     ) throws(ClientError) {
-        let part = TreeScanner.stagingPrefix + String(UInt64.random(in: 0 ... .max), radix: 36)
+        let part = StagingFolder.newName()
         defer { unlinkat(folder.descriptor, part, 0) }
-        let modified = plan.tree.entries[index].modified
-        if case .symbolicLink(let target) = plan.tree.entries[index].content {
-            guard symlinkat(target, folder.descriptor, part) == 0 else { throw trouble("write", index) }
-        } else {
-            let source = openat(staged.descriptor, stagedName, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
-            guard source >= 0 else { throw trouble("read", index) }
-            defer { close(source) }
-            let file = openat(folder.descriptor, part, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0o600)
-            guard file >= 0 else { throw trouble("write", index) }
-            defer { close(file) }
-            guard FileCalls.copy(source, to: file), fchmod(file, mode_t(plan.mode(of: index))) == 0 else {
-                throw trouble("write", index)
-            }
+        guard FileCalls.copyAcross(stagedName, from: staged.descriptor, to: folder.descriptor, as: part) else {
+            throw trouble("write", index)
         }
-        guard FileCalls.setModified(modified, of: part, in: folder.descriptor) else { throw trouble("write", index) }
         for _ in 0..<2 {
             if renameat(folder.descriptor, part, folder.descriptor, name) == 0 { return }
             guard errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST else { break }
@@ -252,15 +247,8 @@ struct TreePlacement {
         in folder: OpenDescriptor,
         _ name: UnsafePointer<CChar>
     ) throws(ClientError) {
-        let entry = plan.tree.entries[index]
-        if entry.path.isEmpty,
-            let names = FileCalls.openFolder(name, in: folder.descriptor).flatMap({
-                FolderNames(of: $0.descriptor)
-            }), !names.indices.isEmpty
-        {
-            throw ClientError(
-                "\(places[root].location.path) is a folder with files in it, and a file or link in the cache; remove it first"
-            )
+        if plan.tree.entries[index].path.isEmpty {
+            try PlacementCheck.checkRoot(places[root].location.path, name, in: folder)
         }
         replacedCount += 1
         if let staging = places[root].staging,
@@ -273,15 +261,13 @@ struct TreePlacement {
 
     private func trouble(_ what: String, _ index: Int) -> ClientError {
         let code = errno
-        let entry = plan.tree.entries[index]
-        let path = places[entry.root].location.path
-        return FileCalls.trouble(what, entry.path.isEmpty ? path : "\(path)/\(entry.path)", code: code)
+        return FileCalls.trouble(what, places.path(of: plan.tree.entries[index]), code: code)
     }
 }
 
 extension String {
     /// As `withCString`, for a body that throws a `ClientError`.
-    fileprivate func withCStringTyped(
+    func withCStringTyped(
         _ body: (UnsafePointer<CChar>) throws(ClientError) -> Void
     ) throws(ClientError) {
         var failure: ClientError?

@@ -77,8 +77,11 @@ package final class TreeRestorer: PackSink {
         try phase.withLock { phase in
             guard case .new = phase, !isAbandoned.load(ordering: .acquiring) else { throw RestoreFailure.abandoned }
             let places = try RestorePlace.find(tree, base: base, home: home, allowed: allowedRoots)
+            let plan = RestorePlan(tree: tree, local: local)
+            // What can't be put in place is not fetched.
+            try PlacementCheck(plan: plan, places: places).run()
             let receiver = try RestoreReceiver(
-                RestorePlan(tree: tree, local: local),
+                plan,
                 places: places,
                 local: local,
                 have: Set(have),

@@ -28,7 +28,7 @@ package struct TreeScanner: Sendable {
         case leaveOut
     }
 
-    /// Folders that a restore keeps unfinished things in begin with this; no scan takes them.
+    /// What a restore or a pull did not finish has a name that begins with this; no scan takes it.
     static let stagingPrefix = ".larder-restore-"
 
     private let base: String

@@ -125,8 +125,7 @@ struct TreeWalk {
         guard fstatat(folder.descriptor, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
             return try meet(FileCalls.trouble("read", placeText()))
         }
-        for prefix in [TreeScanner.stagingPrefix, ArtifactStaging.prefix]
-        where strncmp(name, prefix, prefix.utf8.count) == 0 { return }
+        if strncmp(name, TreeScanner.stagingPrefix, TreeScanner.stagingPrefix.utf8.count) == 0 { return }
         guard status.isFolder else { return try take(name, status, in: folder) }
         guard let inner = FileCalls.openFolder(name, in: folder.descriptor) else {
             return try meet(FileCalls.trouble("open the folder", placeText()))

@@ -38,7 +38,7 @@ import Testing
             staged: unpacked.staged,
             from: staging
         ) {}
-        return try listing(of: folder).filter { !$0.hasPrefix(".larder-pull") }
+        return try listing(of: folder).filter { !$0.hasPrefix(".larder-restore") }
     }
 
     @Test func theSameFolderGivesTheSameBytes() async throws {
@@ -132,6 +132,6 @@ import Testing
         var unpacker = ArtifactUnpacker(folder: "lib", patterns: [], staging: staging, prefix: "0")
         let unpacked = try unpacker.unpack("archive", size: 10_000) {}
         _ = try ArtifactTarget(output).place(unpacked.contents, known: [], staged: unpacked.staged, from: staging) {}
-        return try listing(of: output).filter { !$0.hasPrefix(".larder-pull") }
+        return try listing(of: output).filter { !$0.hasPrefix(".larder-restore") }
     }
 }

@@ -68,6 +68,40 @@ import Testing
         }
     }
 
+    @Test func aTemporaryFolderIsNeededForBundlesOnly() async throws {
+        try await withTemporaryFolder { folder in
+            try makeTree(folder)
+            for number in 0...4_000 { try write("\(number)", to: "\(folder)/many/\(number)") }
+            let environment = ["TMPDIR": "\(folder)/nowhere"]
+            try await withLiveServer { server in
+                _ = try await artifact(server, ["push", "app:1", "dist"], in: folder, environment: environment)
+                let refused = try await command(
+                    server,
+                    ["push", "app:2", "many"],
+                    in: folder,
+                    environment: environment
+                )
+                #expect(refused.status == 1)
+                #expect(refused.errors.contains("can't make a folder in \(folder)/nowhere"))
+            }
+        }
+    }
+
+    @Test func anArchiveAppearsOnlyWhenItIsWhole() async throws {
+        try await withTemporaryFolder { folder in
+            try makeTree(folder)
+            try FileManager.default.createDirectory(atPath: "\(folder)/out", withIntermediateDirectories: false)
+            try await withLiveServer { server in
+                _ = try await artifact(server, ["push", "app:1", "dist"], in: folder)
+                let refused = try await command(server, ["pull", "app:2", "--zip", "out/app.zip"], in: folder)
+                #expect(refused.status == 1)
+                #expect(try listing(of: "\(folder)/out").isEmpty)
+                _ = try await artifact(server, ["pull", "app:1", "--zip", "out/app.zip"], in: folder)
+                #expect(try FileManager.default.contentsOfDirectory(atPath: "\(folder)/out") == ["app.zip"])
+            }
+        }
+    }
+
     @Test func aVersionIsNeverRewrittenAndTagsMoveWhenAsked() async throws {
         try await withTemporaryFolder { folder in
             try makeTree(folder)
@@ -175,8 +209,8 @@ import Testing
                     errors: "\(folder)/stderr"
                 )
                 try await waitUntil("files come") {
-                    (try? FileManager.default.subpathsOfDirectory(atPath: output))?.contains { $0.contains("/") }
-                        == true
+                    (try? FileManager.default.subpathsOfDirectory(atPath: output))?
+                        .contains { $0.contains("/") && !$0.hasSuffix("/.lock") } == true
                 }
                 pull.signal(SIGTERM)
                 #expect(try await pull.wait() == 128 + SIGTERM)
@@ -200,6 +234,7 @@ import Testing
                   exclude-paths: ['dist/app.js']
                   secondary-artifacts:
                     Tools: {base-directory: dist/bin, files: ['**/*']}
+                    named: {base-directory: dist/bin, files: ['**/*'], name: own-$NUMBER}
                 reports:
                   unit: {base-directory: out, files: ['*.xml']}
                 """
@@ -216,6 +251,11 @@ import Testing
                 #expect(!shown.contains("dist/app.js"))
                 #expect(shown.contains("2 tests, 1 failed, 3 s"))
                 #expect(try await artifact(server, ["cat", "app/tools:rel-7", "tool"], in: folder) == "tool")
+                #expect(try await artifact(server, ["cat", "app/named:own-7", "tool"], in: folder) == "tool")
+                #expect(try await command(server, ["cat", "app/named:rel-7", "tool"], in: folder).status == 1)
+                // A tag on the command line is that of all.
+                _ = try await artifact(server, ["push", "app:8", "--buildspec", "buildspec.yml"], in: folder)
+                #expect(try await artifact(server, ["cat", "app/named:8", "tool"], in: folder) == "tool")
             }
         }
     }

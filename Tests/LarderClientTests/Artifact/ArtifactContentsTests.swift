@@ -58,6 +58,12 @@ import Testing
         #expect(contents.files.map(\.digest) == [makeDigest(3), makeDigest(2)])
     }
 
+    @Test func pathsInDifferentBytesAreDifferentFiles() throws {
+        let files = [makeFileMessage("e\u{301}", 1), makeFileMessage("\u{e9}", 2)]
+        let contents = try ArtifactContents(makeVersion(files: files), matching: [])
+        #expect(contents.files.map(\.digest) == [makeDigest(1), makeDigest(2)])
+    }
+
     private static let patterns: [(patterns: [String], paths: [String], bundles: [String])] = [
         (patterns: [], paths: ["bin/tool", "conf/a.yml", "conf/b.json", "readme"], bundles: ["lib"]),
         (patterns: ["bin"], paths: ["bin/tool"], bundles: []),

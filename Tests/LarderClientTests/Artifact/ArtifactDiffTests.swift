@@ -1,5 +1,6 @@
 import APIMessages
 import LarderClient
+import LarderCore
 import Testing
 
 /// What differs between two versions is told path by path.
@@ -32,6 +33,18 @@ import Testing
         #expect(diff.changed[2].to?.mode == "755")
         #expect(diff.changed[3].from?.kind == "link")
         #expect(diff.changed[3].to?.kind == "file")
+    }
+
+    @Test func pathsInDifferentBytesAreDifferent() {
+        let decomposed = makeVersion(
+            files: [makeFileMessage("e\u{301}", 1)],
+            links: [.init(path: "l", target: "e\u{301}")]
+        )
+        let composed = makeVersion(files: [makeFileMessage("\u{e9}", 1)], links: [.init(path: "l", target: "\u{e9}")])
+        let diff = ArtifactDiff(from: decomposed, to: composed)
+        #expect(diff.removed.map { PathKey($0.path) } == [PathKey("e\u{301}")])
+        #expect(diff.added.map { PathKey($0.path) } == [PathKey("\u{e9}")])
+        #expect(diff.changed.map(\.path) == ["l"])
     }
 
     @Test func aVersionDoesNotDifferFromItself() {

@@ -19,7 +19,9 @@ import Testing
     private func manifest(_ plan: ArtifactPlan, config: Data) throws -> String {
         let manifest = try ArtifactDraft.manifest(
             of: plan,
-            digests: ["bin/tool": makeDigest(1), "a \"b\"": makeDigest(2)],
+            digests: [
+                PathKey("/nowhere/bin/tool"): makeDigest(1), PathKey("/nowhere/a \"b\""): makeDigest(2),
+            ],
             bundles: [:],
             config: config,
             annotations: annotations
@@ -76,7 +78,7 @@ import Testing
         let data = try ArtifactDraft.manifest(
             of: plan,
             digests: [:],
-            bundles: ["lib": .init(blob: blob, unpackedDigest: makeDigest(2))],
+            bundles: [PathKey("lib"): .init(blob: blob, unpackedDigest: makeDigest(2))],
             config: try ArtifactDraft.config(of: plan),
             annotations: [:]
         )
@@ -92,6 +94,29 @@ import Testing
         #expect(config == #"{"bundles":{"lib":{"byteCount":4001,"fileCount":4001}}}"#)
     }
 
+    @Test func pathsInDifferentBytesAreDifferentLayers() throws {
+        let paths = ["e\u{301}", "\u{e9}"]
+        let plan = try ArtifactPlan(try ArtifactFiles(files: makeFiles(paths, mode: 0o755)), annotations: [:])
+        let data = try ArtifactDraft.manifest(
+            of: plan,
+            digests: [PathKey("/nowhere/e\u{301}"): makeDigest(1), PathKey("/nowhere/\u{e9}"): makeDigest(2)],
+            bundles: [:],
+            config: try ArtifactDraft.config(of: plan),
+            annotations: [:]
+        )
+        let layers = try ArtifactManifest(encoded: data).layers
+        #expect(layers.map { PathKey($0.title ?? "") } == paths.map { PathKey($0) })
+        #expect(layers.map(\.digest) == [makeDigest(1).description, makeDigest(2).description])
+    }
+
+    /// In the configuration modes stand under paths, which readers of JSON compare as they like.
+    @Test func pathsThatLookAlikeCannotHaveDifferentModes() throws {
+        let files = makeFiles(["e\u{301}"], mode: 0o755) + makeFiles(["\u{e9}"])
+        let plan = try ArtifactPlan(try ArtifactFiles(files: files), annotations: [:])
+        let error = #expect(throws: ClientError.self) { try ArtifactDraft.config(of: plan) }
+        #expect(try #require(error).description.contains("different modes; rename one"))
+    }
+
     @Test func reportsReferToTheArtifact() throws {
         var totals = ReportTotals()
         (totals.tests, totals.failures, totals.seconds) = (3, 1, 1.5)
@@ -99,7 +124,7 @@ import Testing
             totals: .init(group: "unit", format: "JUNITXML", totals: totals, files: []),
             files: makeFiles(["junit.xml"], size: 5)
         )
-        let digests = ["/nowhere/junit.xml": makeDigest(1)]
+        let digests = [PathKey("/nowhere/junit.xml"): makeDigest(1)]
         let config = try ArtifactDraft.reportsConfig([report], digests: digests)
         #expect(
             String(decoding: config, as: UTF8.self) == """

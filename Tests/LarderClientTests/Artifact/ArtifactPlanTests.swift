@@ -1,4 +1,5 @@
 import LarderClient
+import LarderCore
 import Testing
 
 /// Files become layers of their own, and above the limits the largest folders become one each.
@@ -32,6 +33,13 @@ import Testing
     @Test func ofEqualFoldersTheFirstByNameGoes() throws {
         let plan = try plan(paths(2_001, in: "z") + paths(2_001, in: "m"))
         #expect(plan.bundles.map(\.folder) == ["m"])
+    }
+
+    @Test func foldersInDifferentBytesAreDifferentBundles() throws {
+        let plan = try plan(paths(2_001, in: "e\u{301}") + paths(2_001, in: "\u{e9}"))
+        #expect(plan.bundles.map { PathKey($0.folder) } == [PathKey("e\u{301}")])
+        #expect(plan.bundles[0].content.files.count == 2_001)
+        #expect(plan.loose.files.count == 2_001)
     }
 
     @Test func aBundleIsALayerToo() throws {

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import LarderClient
+import LarderCore
 import LarderTestSupport
 import Testing
 
@@ -44,12 +45,37 @@ import Testing
     @Test func modesSizesLinksAndEmptyFoldersAreKept() async throws {
         try await withTemporaryFolder { folder in
             try makeTree(folder)
+            try write("part", to: "\(folder)/dist/.larder-restore-abc/1")
             chmod("\(folder)/dist/bin", 0o750)
             let found = try scan(["dist", "readme.txt"], in: folder)
             #expect(found.files.map(\.mode) == [0o644, 0o755, 0o644])
             #expect(found.files.map(\.size) == [1, 2, 1])
             #expect(found.links == [.init(path: "dist/latest", target: "bin")])
             #expect(found.folders == [.init(path: "dist/bin", mode: 0o750), .init(path: "dist/empty", mode: 0o755)])
+        }
+    }
+
+    @Test func namesInDifferentBytesAreDifferentFiles() async throws {
+        try await withTemporaryFolder { folder in
+            let names = ["e\u{301}", "\u{e9}"]
+            for name in names { close(open("\(folder)/\(name)", O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)) }
+            let files = try scan(["."], in: folder).files
+            #expect(files.map { PathKey($0.path) } == names.map { PathKey($0) })
+        }
+    }
+
+    @Test func aCancelledScanEnds() async throws {
+        try await withTemporaryFolder { folder in
+            try makeTree(folder)
+            var scanner = ArtifactScanner(base: folder)
+            var count = 0
+            #expect(throws: CancellationError.self) {
+                try scanner.add("dist") {
+                    count += 1
+                    if count == 3 { throw CancellationError() }
+                }
+            }
+            #expect(count == 3)
         }
     }
 

@@ -10,21 +10,22 @@ import Testing
 @Suite struct ArtifactTargetTests {
     /// Puts texts into a folder as if they had been fetched.
     private func place(
-        _ texts: [String: String],
+        _ texts: KeyValuePairs<String, String>,
         links: [ArtifactFiles.Link] = [],
         folders: [ArtifactFiles.Folder] = [],
         mode: UInt16 = 0o644,
-        in folder: String
+        in folder: String,
+        stagedIn stagingFolder: String? = nil
     ) throws -> ArtifactTarget.Counts {
         var contents = ArtifactContents(links: links, folders: folders)
-        var staged: [String: String] = [:]
+        var staged: [PathKey: String] = [:]
         let target = ArtifactTarget(folder)
         _ = try ArtifactFolder(folder)
-        let staging = try ArtifactStaging(in: folder)
+        let staging = try ArtifactStaging(in: stagingFolder ?? folder)
         for (path, text) in texts {
             let digest = IncrementalHasher.digest(of: Array(text.utf8))
             contents.files.append(.init(path: path, digest: digest, size: Int64(text.utf8.count), mode: mode))
-            staged[path] = digest.hex
+            staged[PathKey(path)] = digest.hex
             guard !FileManager.default.fileExists(atPath: "\(staging.path)/\(digest.hex)") else { continue }
             try write(text, to: "\(staging.path)/\(digest.hex)")
         }
@@ -89,6 +90,77 @@ import Testing
         }
     }
 
+    @Test func whatIsInTheWayIsFoundBeforeAnythingIsPutInPlace() async throws {
+        try await withTemporaryFolder { folder in
+            try write("old", to: "\(folder)/a")
+            try write("file", to: "\(folder)/z")
+            let tries: [KeyValuePairs<String, String>] = [["a": "new", "z/b": "1"], ["a": "new", "z/in/b": "1"]]
+            for texts in tries {
+                let error = #expect(throws: ClientError.self) { try place(texts, in: folder) }
+                #expect(try #require(error).description.contains("\(folder)/z is no folder"))
+            }
+            #expect(throws: ClientError.self) {
+                try place(["a": "new"], folders: [.init(path: "z", mode: 0o755)], in: folder)
+            }
+            #expect(try listing(of: folder) == ["a 644 old", "z 644 file"])
+        }
+    }
+
+    @Test func aFolderThatCannotBeWrittenIsFoundBeforeAnythingIsPutInPlace() async throws {
+        // Root can write everywhere.
+        guard geteuid() != 0 else { return }
+        try await withTemporaryFolder { folder in
+            try write("old", to: "\(folder)/a")
+            try write("old", to: "\(folder)/locked/b")
+            chmod("\(folder)/locked", 0o555)
+            defer { chmod("\(folder)/locked", 0o755) }
+            let tries: [KeyValuePairs<String, String>] = [
+                ["a": "new", "locked/b": "new"], ["a": "new", "locked/in/c": "1"],
+            ]
+            for texts in tries {
+                let error = #expect(throws: ClientError.self) { try place(texts, in: folder) }
+                #expect(try #require(error).description.contains("can't write in \(folder)/locked: "))
+            }
+            let link = ArtifactFiles.Link(path: "locked/l", target: "b")
+            #expect(throws: ClientError.self) { try place(["a": "new"], links: [link], in: folder) }
+            #expect(readText("\(folder)/a") == "old")
+            // What is there with the same contents needs no right to write.
+            #expect(try place(["a": "new", "locked/b": "old"], in: folder).kept == 1)
+        }
+    }
+
+    /// As where another file system is mounted below the folder; memory is one on most machines.
+    @Test func whatIsStagedOnAnotherFileSystemIsCopied() async throws {
+        let memory = "/dev/shm/larder-\(String(UInt64.random(in: 0 ... .max), radix: 36))"
+        guard mkdir(memory, 0o700) == 0 else { return }
+        defer { try? FileManager.default.removeItem(atPath: memory) }
+        try await withTemporaryFolder { folder in
+            try write("old", to: "\(folder)/a/b")
+            let counts = try place(
+                ["a/b": "1", "a/c": "1"],
+                links: [.init(path: "a/k", target: "b"), .init(path: "l", target: "a")],
+                mode: 0o750,
+                in: folder,
+                stagedIn: memory
+            )
+            #expect(counts.overwritten == 1)
+            #expect(try listing(of: folder) == ["a/ 755", "a/b 750 1", "a/c 750 1", "a/k -> b", "l -> a"])
+        }
+    }
+
+    @Test func pathsInDifferentBytesAreDifferentFiles() async throws {
+        try await withTemporaryFolder { folder in
+            let (decomposed, composed) = ("e\u{301}", "\u{e9}")
+            let link = ArtifactFiles.Link(path: "l", target: composed)
+            #expect(symlink(decomposed, "\(folder)/l") == 0)
+            let counts = try place(["e\u{301}": "one", "\u{e9}": "two"], links: [link], in: folder)
+            #expect(counts.overwritten == 1)
+            #expect(try ArtifactDisk.bytes(of: "\(folder)/\(decomposed)", atMost: 10) == Array("one".utf8))
+            #expect(try ArtifactDisk.bytes(of: "\(folder)/\(composed)", atMost: 10) == Array("two".utf8))
+            #expect(try PathKey(ArtifactDisk.target(ofLink: "\(folder)/l")) == PathKey(composed))
+        }
+    }
+
     @Test func aFolderInAFilesPlaceIsNotRemoved() async throws {
         try await withTemporaryFolder { folder in
             try write("1", to: "\(folder)/a/b")
@@ -100,7 +172,7 @@ import Testing
 
     @Test func whatAKilledPullLeftIsRemoved() async throws {
         try await withTemporaryFolder { folder in
-            let left = "\(folder)/.larder-pull-abcdef"
+            let left = "\(folder)/.larder-restore-abcdef"
             try write("part", to: "\(left)/x")
             var times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
             utimes(left, &times)

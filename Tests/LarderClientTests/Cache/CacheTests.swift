@@ -19,7 +19,7 @@ import Testing
         init(_ server: PretendServer, folder: String) throws {
             self.server = server
             self.folder = folder
-            client = ServerClient(.url(server.url))
+            client = server.newClient()
             try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         }
 
@@ -49,8 +49,7 @@ import Testing
                 paths: CachePaths(try patterns.map { try PathPattern($0) }),
                 isReplacing: isReplacing,
                 provenance: ProvenanceMessage(commit: "abc"),
-                scanner: TreeScanner(base: folder, home: nil, indexFolder: "\(folder)/.index"),
-                retryPolicy: RetryPolicy(failureCountMax: 5, firstDelay: .milliseconds(1))
+                scanner: TreeScanner(base: folder, home: nil, indexFolder: "\(folder)/.index")
             )
             return try await save.run(plan: { _ in }, progress: { _ in })
         }
@@ -68,8 +67,7 @@ import Testing
                 paths: try patterns.map { CachePaths(try $0.map { try PathPattern($0) }) },
                 base: folder,
                 home: nil,
-                indexFolder: "\(folder)/.index",
-                retryPolicy: RetryPolicy(failureCountMax: 5, firstDelay: .milliseconds(1))
+                indexFolder: "\(folder)/.index"
             )
             return try await restore.run(plan: { _ in }, progress: { _ in })
         }
@@ -231,6 +229,61 @@ import Testing
         }
     }
 
+    @Test func aCacheThatLostItsTreeIsAMiss() async throws {
+        try await withJobs { first, second in
+            _ = try await first.save("k")
+            let lost = first.server.state.withLock { state in
+                let tree = Digest(state.entries[0].tree) ?? .emptySHA256
+                state.blobs[tree] = nil
+                return tree
+            }
+            let restored = try await second.restore("k", nil)
+            #expect(restored.outcome == .miss(reason: "\(RestoreFailure.lost(lost))"))
+            #expect(first.server.requestCount("/fetch") == 3)
+        }
+    }
+
+    @Test func aServerInTroubleIsWaitedForByARestore() async throws {
+        try await withJobs { first, second in
+            _ = try await first.save("k")
+            first.server.plan("/restore", try .error(503, "later"), times: 5)
+            #expect(try await second.restore("k").outcome == .exact)
+            #expect(first.server.requestCount("/restore") == 6)
+            first.server.plan("/restore", try .error(503, "later"), times: 6)
+            await #expect(throws: ClientError.self) { try await second.restore("k") }
+            #expect(first.server.requestCount("/restore") == 12)
+            // Questions are waited for once, not again by what they are part of.
+            let before = first.server.requestCount("/find")
+            first.server.plan("/find", try .error(503, "later"), times: 6)
+            await #expect(throws: ClientError.self) { try await second.restore("k", nil) }
+            #expect(first.server.requestCount("/find") == before + 6)
+        }
+    }
+
+    @Test func aServerThatNeverAnsweredIsNotWaitedFor() async throws {
+        try await withJobs { first, second in
+            _ = try await first.save("k")
+            first.server.loseAnswer("/restore")
+            await #expect(throws: ClientError.self) { try await second.restore("k") }
+            #expect(first.server.requestCount("/restore") == 1)
+        }
+    }
+
+    @Test func answersThatAreLostMakeNoDifferenceToASave() async throws {
+        try await withJobs { first, second in
+            // Before any answer nothing is asked for again.
+            #expect(await first.client.isAnswering())
+            for suffix in ["/find", "/missing", "/pack", "/caches/main"] { first.server.loseAnswer(suffix) }
+            let saved = try await first.save("k")
+            #expect(saved.outcome == .saved)
+            #expect(first.server.requestCount("/find") == 2)
+            #expect(first.server.requestCount("PUT /api/v1/caches/main") == 2)
+            let entryCount = first.server.state.withLock { $0.entries.count }
+            #expect(entryCount == 1)
+            #expect(try await second.restore("k").outcome == .exact)
+        }
+    }
+
     @Test func aRestoreSurvivesConnectionsThatBreak() async throws {
         try await withJobs { first, second in
             _ = try await first.save("k")
@@ -286,6 +339,16 @@ import Testing
             let key = CacheKey("a-2", scope: "main", version: "")
             #expect(try await first.client.removeCache(in: "main", key))
             #expect(try await !first.client.removeCache(in: "main", key))
+        }
+    }
+
+    @Test func aRemovalWhoseAnswerIsLostIsARemoval() async throws {
+        try await withJobs { first, _ in
+            _ = try await first.save("k")
+            first.server.loseAnswer("/caches/main")
+            #expect(try await first.client.removeCache(in: "main", CacheKey("k", scope: "main", version: "")))
+            #expect(first.server.requestCount("DELETE") == 2)
+            #expect(first.server.state.withLock { $0.entries.isEmpty })
         }
     }
 }

@@ -74,7 +74,6 @@ import Testing
         #expect(artifacts.fileSet.baseDirectory?.pattern.text == "my-build*")
         #expect(artifacts.fileSet.excludePaths.map(\.pattern.text) == ["**/*.map", "**/.git/**/*"])
         #expect(!artifacts.fileSet.discardsPaths)
-        #expect(artifacts.keepsSymbolicLinks)
         #expect(artifacts.name == "app-$(date +%F)")
         #expect(artifacts.identifier == nil)
         #expect(spec.secondaryArtifacts.map(\.identifier) == ["docs", "logs_2"])

@@ -55,6 +55,12 @@ import Testing
         #expect(job.branchOrTag == nil)
     }
 
+    @Test func anEmptyVariableCountsAsNotSet() throws {
+        let variables = ["GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/heads/a", "LARDER_SCOPE": ""]
+        try #expect(job(variables).ownScope == "refs/heads/a")
+        try #expect(job(["GITHUB_ACTIONS": "", "GITHUB_REF": "refs/heads/a", "LARDER_SCOPE": ""]) == job([:]))
+    }
+
     @Test func aPersonsWordWins() throws {
         let variables = ["GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/heads/a", "LARDER_SCOPE": "team"]
         try #expect(job(variables).scopes == ["team", "refs/heads/main", "refs/heads/master"])

@@ -127,9 +127,15 @@ import Testing
         }
     }
 
-    @Test func withoutPathTheUsualFoldersAreSearched() async throws {
+    @Test(arguments: [[:], ["PATH": ""]])
+    func withoutPathTheUsualFoldersAreSearched(environment: [String: String]) async throws {
         try await withTemporaryFolder { folder in
-            let value = try ShellText.evaluate("$(echo a | cat)", in: folder, environment: [:], extraPath: folder)
+            let value = try ShellText.evaluate(
+                "$(echo a | cat)",
+                in: folder,
+                environment: environment,
+                extraPath: folder
+            )
             #expect(value == "a")
         }
     }

@@ -47,6 +47,21 @@ import Testing
         }
     }
 
+    @Test func anEmptyVariableCountsAsNotSet() async throws {
+        try await withTemporaryFolder { home in
+            let empty = ["LARDER_URL": "", "LARDER_TOKEN": "", "XDG_CONFIG_HOME": ""]
+            let standard = try find(home, environment: empty)
+            #expect(standard.source == .standard)
+            #expect(standard.token == nil)
+            let file = StoredLogin.file(environment: empty, home: home)
+            #expect(file == StoredLogin.file(environment: [:], home: home))
+            try StoredLogin(url: "http://stored:1", token: "kept").write(to: file)
+            let stored = try find(home, environment: empty)
+            #expect(text(stored.address) == "http://stored:1")
+            #expect(stored.token == "kept")
+        }
+    }
+
     @Test func aStoredTokenGoesOnlyWhereItIsFor() async throws {
         try await withTemporaryFolder { home in
             let file = StoredLogin.file(environment: [:], home: home)

@@ -50,6 +50,8 @@ final class PretendServer: Sendable {
         var entries: [CacheEntryMessage] = []
         /// Answers to give to the next requests whose path ends so, in place of the right ones.
         var planned: [(suffix: String, answer: Answer)] = []
+        /// How paths end whose next requests are carried out, and answered by the end of the connection.
+        var unanswered: [String] = []
         /// Method and path of what came whole.
         var requests: [String] = []
         /// What each request said of who sends it.
@@ -70,13 +72,25 @@ final class PretendServer: Sendable {
         handler.set { [weak self] request, isWhole in try self?.answer(request, isWhole: isWhole) }
     }
 
-    /// A client that has been answered once already, after which connections are cut.
-    func transfer(kind: String = "cache", cuts: [Int] = [], token: String? = nil) async throws -> BlobTransfer {
-        let client = ServerClient(.url(url), token: token)
+    /// A client whose waits are short, and that has not been answered yet.
+    func newClient(token: String? = nil) -> ServerClient {
+        var client = ServerClient(.url(url), token: token)
+        client.retryPolicy = RetryPolicy(failureCountMax: 5, firstDelay: .milliseconds(1))
+        return client
+    }
+
+    /// A client that has been answered once already.
+    func client(token: String? = nil) async throws -> ServerClient {
+        let client = newClient(token: token)
         guard await client.isAnswering() else { throw TestFailure("the server of the test does not answer") }
+        return client
+    }
+
+    /// Transfers by a client that has been answered once already, after which connections are cut.
+    func transfer(kind: String = "cache", cuts: [Int] = [], token: String? = nil) async throws -> BlobTransfer {
+        let client = try await client(token: token)
         listener.cutNext(cuts)
-        let policy = RetryPolicy(failureCountMax: 5, firstDelay: .milliseconds(1))
-        return BlobTransfer(server: client, repository: "team/main", kind: kind, retryPolicy: policy)
+        return BlobTransfer(server: client, repository: "team/main", kind: kind)
     }
 
     /// Keeps bytes.
@@ -89,6 +103,10 @@ final class PretendServer: Sendable {
 
     func plan(_ suffix: String, _ answer: Answer, times: Int = 1) {
         state.withLock { $0.planned += Array(repeating: (suffix, answer), count: times) }
+    }
+
+    func loseAnswer(_ suffix: String) {
+        state.withLock { $0.unanswered.append(suffix) }
     }
 
     func requestCount(_ text: String) -> Int {
@@ -151,22 +169,29 @@ final class PretendServer: Sendable {
             }
             state.requests.append("\(request.method) \(request.path)")
             state.authorizations.append(request.headers["authorization"])
-            if let index = state.planned.firstIndex(where: { request.path.hasSuffix($0.suffix) }) {
-                return state.planned.remove(at: index).answer
-            }
-            let last = request.path.split(separator: "/").last ?? ""
-            switch (request.method, last) {
-            case (_, "healthz"): return Answer()
-            case ("POST", "missing"): return Self.missing(request, state)
-            case ("POST", "sizes"): return try Self.sizes(request, state)
-            case ("POST", "pack"):
-                guard let receipt = Self.takePack(request.body, &state) else { return try .error(400, "no pack") }
-                return try .message(receipt)
-            case ("POST", "fetch"): return Answer(body: Self.pack(of: Self.digests(request.body), state))
-            case ("GET", _) where request.path.contains("/blobs/"): return try Self.read(request, state)
-            case _ where request.path.contains("/caches/"): return try Self.caches(request, &state)
-            default: return try Self.upload(request, String(last), &state)
-            }
+            let answer = try Self.carryOut(request, &state)
+            guard let index = state.unanswered.firstIndex(where: { request.path.hasSuffix($0) }) else { return answer }
+            state.unanswered.remove(at: index)
+            return nil
+        }
+    }
+
+    private static func carryOut(_ request: Request, _ state: inout State) throws -> Answer? {
+        if let index = state.planned.firstIndex(where: { request.path.hasSuffix($0.suffix) }) {
+            return state.planned.remove(at: index).answer
+        }
+        let last = request.path.split(separator: "/").last ?? ""
+        switch (request.method, last) {
+        case (_, "healthz"): return Answer()
+        case ("POST", "missing"): return Self.missing(request, state)
+        case ("POST", "sizes"): return try Self.sizes(request, state)
+        case ("POST", "pack"):
+            guard let receipt = Self.takePack(request.body, &state) else { return try .error(400, "no pack") }
+            return try .message(receipt)
+        case ("POST", "fetch"): return Answer(body: Self.pack(of: Self.digests(request.body), state))
+        case ("GET", _) where request.path.contains("/blobs/"): return try Self.read(request, state)
+        case _ where request.path.contains("/caches/"): return try Self.caches(request, &state)
+        default: return try Self.upload(request, String(last), &state)
         }
     }
 

@@ -155,6 +155,33 @@ import Testing
         }
     }
 
+    // MARK: - What is in the way
+
+    @Test func whatIsInTheWayIsFoundBeforeAnythingIsFetched() async throws {
+        try await withTwoFolders { to, _ in
+            try to.write("b/mine", "mine")
+            let before = try to.things()
+            let tree = try FileTree(roots: ["a", "b"], entries: [folder(0), file(0, "x", "x"), file(1, "", "y")])
+            let restorer = try restorer(to, ["a", "b"])
+            #expect { try restorer.plan(tree) } throws: { "\($0)".contains("/b is a folder with files in it") }
+            #expect(try to.things() == before)
+        }
+    }
+
+    @Test func whatGetsInTheWayIsFoundBeforeAnythingIsPutInPlace() async throws {
+        try await withTwoFolders { to, _ in
+            try to.write("a/x", "old")
+            let tree = try FileTree(roots: ["a", "b"], entries: [folder(0), file(0, "x", "x"), file(1, "", "y")])
+            let restorer = try restorer(to, ["a", "b"])
+            try SavedTree(tree, contents: [Array("x".utf8), Array("y".utf8)])
+                .send(try restorer.plan(tree), to: restorer)
+            try to.write("b/mine", "mine")
+            #expect { try restorer.finish() } throws: { "\($0)".contains("/b is a folder with files in it") }
+            #expect(try to.things().keys.sorted() == ["a", "a/x", "b", "b/mine"])
+            #expect(try to.text("a/x") == "old")
+        }
+    }
+
     // MARK: - What breaks off
 
     /// A tree to restore over an earlier one, and how many calls that takes.
