@@ -9,11 +9,12 @@ extension Artifact {
         static let configuration = CommandConfiguration(
             abstract: "Put the files of a version into a folder, or into a ZIP archive.",
             discussion: """
-                Files appear only when they are whole and verified. Those that are there with the same contents are not
-                fetched, those with others are overwritten; further ones stay. Nothing is written through a symbolic link.
+                Files appear only when they are whole and verified. Those that are there with the same contents are \
+                not fetched, those with others are overwritten; further ones stay. Nothing is written through a \
+                symbolic link.
 
-                Without a tag or digest the newest version is meant. PATTERNs take a part: a file, a folder, or a pattern
-                in quotes.
+                Without a tag or digest the newest version is meant. Patterns take a part of it: a file, a folder, or \
+                a pattern in quotes.
 
                 Examples:
                   larder artifact pull team/app:1.4 -o deploy
@@ -25,8 +26,8 @@ extension Artifact {
         @OptionGroup var options: ClientOptions
         @Argument(help: "The version: NAME, NAME:TAG or NAME@DIGEST.", transform: { try ArtifactReference($0) })
         var artifact: ArtifactReference
-        @Argument(help: "What to take; all of it where nothing is named.") var patterns: [String] = []
-        @Option(name: .shortAndLong, help: "The folder; the working folder where none is named.") var output: String?
+        @Argument(help: "What to take. Default: all of it.") var patterns: [String] = []
+        @Option(name: .shortAndLong, help: "Folder to write into. Default: the working folder.") var output: String?
         @Option(help: "Write a ZIP archive to this file; - for standard output.") var zip: String?
 
         func validate() throws {
@@ -84,9 +85,9 @@ extension Artifact {
                     progress: bar.add
                 )
             }
-            // Under its name only when it is whole.
-            let unfinished = "\(path).\(ProcessInfo.processInfo.processIdentifier).part"
-            let file = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+            // Under its name only when it is whole; until then under one that nobody can have made a link of.
+            let unfinished = "\(path).\(String(UInt64.random(in: 0 ... .max), radix: 36)).part"
+            let file = open(unfinished, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o666)
             guard file >= 0 else { throw ClientError("can't write \(unfinished): \(String(cString: strerror(errno)))") }
             defer {
                 close(file)
@@ -126,7 +127,7 @@ extension Artifact {
         @OptionGroup var options: ClientOptions
         @Argument(help: "The version: NAME, NAME:TAG or NAME@DIGEST.", transform: { try ArtifactReference($0) })
         var artifact: ArtifactReference
-        @Argument(help: "The file's path in it.") var path: String
+        @Argument(help: "Path of the file in the version.") var path: String
 
         func run() async throws {
             try await describingErrors {

@@ -8,16 +8,18 @@ extension Artifact {
         static let configuration = CommandConfiguration(
             abstract: "Store files as a version of an artifact.",
             discussion: """
-                Folders are pushed with all that is in them and keep their names; dist/ with a slash at its end, and a dot,
-                stand for what is in the folder. Modes, symbolic links and empty folders are kept. What the store has
-                already is not sent again. Patterns in quotes are: * within a folder, ** across folders.
+                Folders are pushed with all that is in them and keep their names; dist/ with a slash at its end, and a \
+                dot, stand for what is in the folder. Modes, symbolic links and empty folders are kept. What the store \
+                has already is not sent again. In patterns, which go in quotes, * stands for names within a folder and \
+                ** for folders.
 
-                Where it comes from (commit, branch, run, who) is taken from the variables of GitHub, GitLab, CodeBuild
-                and others. Without a tag, a run in CI is tagged with commit and number, such as 0a1b2c3d4e5f-77.
+                Where it comes from (commit, branch, run, who) is taken from the variables of GitHub, GitLab, \
+                CodeBuild and others. Without a tag, a run in CI is tagged with commit and number, such as \
+                0a1b2c3d4e5f-77.
 
-                A buildspec says by artifacts: which files are meant (files, base-directory, exclude-paths, discard-paths,
-                name, secondary-artifacts), and by reports: which reports are kept with them. Secondary artifacts are
-                pushed as NAME/IDENTIFIER. Of imagedefinitions.json is made sure that it can be deployed.
+                A buildspec says by artifacts: which files are meant (files, base-directory, exclude-paths, \
+                discard-paths, name, secondary-artifacts), and by reports: which reports are kept with them. Secondary \
+                artifacts are pushed as NAME/IDENTIFIER. An imagedefinitions.json that could not be deployed is refused.
 
                 Examples:
                   larder artifact push team/app:1.4,latest dist --move
@@ -30,9 +32,9 @@ extension Artifact {
         @Argument(help: "The artifact: NAME, NAME:TAG or NAME:TAG,TAG….", transform: { try ArtifactReference($0) })
         var artifact: ArtifactReference
         @Argument(help: "Files, folders and patterns.") var paths: [String] = []
-        @Option(name: [.customShort("C"), .long], help: "The folder that paths are relative to.") var base: String?
+        @Option(name: [.customShort("C"), .long], help: "Folder that paths are relative to.") var base: String?
         @Option(help: "Push what this buildspec names.") var buildspec: String?
-        @Option(name: .customLong("label"), help: "A label, NAME=VALUE; several times.") var labels: [String] = []
+        @Option(name: .customLong("label"), help: "A label, NAME=VALUE. Can be repeated.") var labels: [String] = []
         @Flag(help: "Move tags that name other versions.") var move = false
 
         func validate() throws {
@@ -57,22 +59,16 @@ extension Artifact {
             let annotations = try ArtifactLabels(labels, job: job).annotations
             let parts: [ArtifactJob.Part]
             var reports: [ArtifactDraft.Report] = []
-            var tags = artifact.tags
             if let buildspec {
                 let document = try Buildspec(try Self.read(buildspec), path: buildspec)
-                let found = try ArtifactJob(document, in: base ?? ".")
+                let found = try await ArtifactJob.find(document, in: base ?? ".")
                 for warning in found.warnings where !options.isQuiet { writeError("warning: \(warning)") }
                 (parts, reports) = (found.parts, found.reports)
-                if tags.isEmpty { tags = try tag(document, environment).map { [$0] } ?? [] }
             } else {
-                var scanner = ArtifactScanner(base: base ?? "")
-                for path in paths { try scanner.add(path) }
-                parts = [ArtifactJob.Part(identifier: nil, files: try scanner.found())]
+                parts = [ArtifactJob.Part(files: try await ArtifactFiles.find(paths, in: base ?? ""))]
             }
-            for part in parts { try part.files.checkImageDefinitions() }
-            if tags.isEmpty, let text = ArtifactDefaultTag.text(job: job, environment: environment) {
-                tags = Tag(text).map { [$0] } ?? []
-            }
+            let tags = try await tags(of: parts, job, environment)
+            for part in parts { try await part.files.checkImageDefinitions() }
             var results: [ArtifactPushResult] = []
             for (index, part) in parts.enumerated() {
                 let repository = try part.identifier.map {
@@ -83,7 +79,7 @@ extension Artifact {
                         part.files,
                         to: server,
                         repository ?? artifact.repository,
-                        tags,
+                        tags[index],
                         annotations,
                         index == 0 ? reports : []
                     )
@@ -112,10 +108,30 @@ extension Artifact {
             return try await push.push(files, annotations: annotations, reports: reports)
         }
 
-        /// What the buildspec's name of the artifact is as a tag.
-        private func tag(_ buildspec: Buildspec, _ environment: [String: String]) throws -> Tag? {
-            guard let name = buildspec.artifacts?.name else { return nil }
-            let tag = try ArtifactJob.tag(ofName: name, in: base ?? ".", environment: environment)
+        /// The tags of each part: those of the command line, or what its name in the buildspec makes.
+        ///
+        /// A secondary artifact without a name has those of the primary one, which without a name is called after the run.
+        private func tags(
+            of parts: [ArtifactJob.Part],
+            _ job: JobEnvironment,
+            _ environment: [String: String]
+        ) async throws -> [[Tag]] {
+            if !artifact.tags.isEmpty { return parts.map { _ in artifact.tags } }
+            let text = ArtifactDefaultTag.text(job: job, environment: environment)
+            var common = text.flatMap { Tag($0) }.map { [$0] } ?? []
+            var tags: [[Tag]] = []
+            for part in parts {
+                let own = try await tag(ofName: part.name, environment).map { [$0] }
+                if part.identifier == nil { common = own ?? common }
+                tags.append(own ?? common)
+            }
+            return tags
+        }
+
+        /// What a name in the buildspec is as a tag.
+        private func tag(ofName name: String?, _ environment: [String: String]) async throws -> Tag? {
+            guard let name else { return nil }
+            let tag = try await ArtifactJob.tag(ofName: name, in: base ?? ".", environment: environment)
             if tag == nil, !options.isQuiet {
                 writeError(
                     "warning: the artifact's name '\(name)' makes no tag; one has up to 128 letters, digits, _ . and -"

@@ -10,21 +10,22 @@ extension Artifact {
             commandName: "ls",
             abstract: "List artifacts, or the versions of one.",
             discussion: """
-                Versions come newest first. Labels that were given by --label and what is known of the build, such as
+                Versions come newest first. Labels that were given by --label and what is known of the build, such as \
                 dev.larder.branch, can be searched.
 
                 Examples:
                   larder artifact ls
                   larder artifact ls team/app
-                  larder artifact ls team/app --label channel=nightly --label dev.larder.branch=main
+                  larder artifact ls team/app --label channel=nightly
+                  larder artifact ls team/app --label dev.larder.branch=main
                 """
         )
         @OptionGroup var options: ClientOptions
-        @Argument(help: "The artifact; none: list all.", transform: { try ArtifactReference($0) })
+        @Argument(help: "The artifact. Default: list all.", transform: { try ArtifactReference($0) })
         var artifact: ArtifactReference?
-        @Option(name: .customLong("label"), help: "Only versions with this label, NAME=VALUE; several times.")
+        @Option(name: .customLong("label"), help: "Show only versions with this label, NAME=VALUE. Can be repeated.")
         var labels: [String] = []
-        @Option(help: "So many versions at most.") var limit = 50
+        @Option(help: "Most versions that are shown.") var limit = 50
 
         func validate() throws {
             if artifact == nil && !labels.isEmpty {
@@ -154,8 +155,8 @@ extension Artifact {
         static let configuration = CommandConfiguration(
             abstract: "Say which files differ between two versions.",
             discussion: """
-                Lines begin with + for what is only in the second version, - for what is only in the first, ~ for what is
-                in both and differs.
+                Lines begin with + for what is only in the second version, - for what is only in the first, ~ for what \
+                is in both and differs.
 
                 Examples:
                   larder artifact diff team/app:1.3 team/app:1.4

@@ -7,8 +7,8 @@ struct Artifact: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Push and pull what builds make; list, show, compare, promote and remove it.",
         discussion: """
-            An artifact has versions that are never rewritten. A version is named by a tag, which can be moved to another
-            version, or by its digest. ORAS and other OCI clients see the same files.
+            An artifact has versions that are never rewritten. A version is named by a tag, which can be moved to \
+            another version, or by its digest. ORAS and other OCI clients see the same files.
 
             Examples:
               larder artifact push team/app:1.4 dist/
@@ -35,7 +35,7 @@ extension Artifact {
         @OptionGroup var options: ClientOptions
         @Argument(help: "The version: NAME:TAG or NAME@DIGEST.", transform: { try ArtifactReference($0) })
         var artifact: ArtifactReference
-        @Argument(help: "The new tag.") var tag: String
+        @Argument(help: "The new tag.", transform: { try parseTag($0) }) var tag: Tag
 
         func validate() throws { try artifact.checkNamesVersion() }
 
@@ -58,7 +58,7 @@ extension Artifact {
         @OptionGroup var options: ClientOptions
         @Argument(help: "The version: NAME:TAG or NAME@DIGEST.", transform: { try ArtifactReference($0) })
         var artifact: ArtifactReference
-        @Argument(help: "The tag that is to name it.") var tag: String
+        @Argument(help: "The tag that is to name it.", transform: { try parseTag($0) }) var tag: Tag
 
         func validate() throws { try artifact.checkNamesVersion() }
 
@@ -74,8 +74,8 @@ extension Artifact {
             commandName: "rm",
             abstract: "Remove a version with all its tags, or only a tag.",
             discussion: """
-                What was removed can be brought back with `larder restore` on the server until its undo time is over. Files
-                that other versions have as well stay in any case.
+                What was removed can be brought back with `larder restore` on the server until its undo time is over. \
+                Files that other versions have as well stay in any case.
 
                 Examples:
                   larder artifact rm team/app:1.3
@@ -134,29 +134,37 @@ extension ArtifactReference {
         }
     }
 
-    fileprivate func addTag(_ text: String, movesTag: Bool, _ options: ClientOptions) async throws {
-        guard let tag = Tag(text) else {
-            throw ClientError("'\(text)' is no tag; one has up to 128 letters, digits, _ . and -")
-        }
+    fileprivate func addTag(_ tag: Tag, movesTag: Bool, _ options: ClientOptions) async throws {
         let server = try options.client()
         let before = try await server.artifactDigest(of: repository, tag: tag)
         if !movesTag, let before {
             let digest = try await server.artifactVersion(of: repository, try version).digest
             guard before.description == digest else {
                 throw ClientError(
-                    "\(repository):\(text) is another version, \(before); move it with: larder artifact promote \(self) \(text)"
+                    "\(repository):\(tag) is another version, \(before); move it with: "
+                        + "larder artifact promote \(self) \(tag)"
                 )
             }
         }
         let answer = try await server.tagArtifact(in: repository, try version, as: tag, movesTag: movesTag)
-        let result = TagMove(repository: repository.text, tag: text, from: before?.description, to: answer.digest)
+        let result = TagMove(repository: repository.text, tag: tag.text, from: before?.description, to: answer.digest)
         if options.json { return try printJSON(result) }
         switch result.from {
-        case nil: print("\(repository):\(text) is \(result.to)")
-        case result.to: print("\(repository):\(text) is \(result.to), as before")
-        case let from?: print("\(repository):\(text) was \(from)\nand is \(result.to) now")
+        case nil: print("\(repository):\(tag) is \(result.to)")
+        case result.to: print("\(repository):\(tag) is \(result.to), as before")
+        case let from?: print("\(repository):\(tag) was \(from)\nand is \(result.to) now")
         }
     }
+}
+
+/// The tag that a person writes.
+///
+/// - Throws: `ValidationError` when it is none.
+func parseTag(_ text: String) throws -> Tag {
+    guard let tag = Tag(text) else {
+        throw ValidationError("'\(text)' is no tag; one has up to 128 letters, digits, _ . and -")
+    }
+    return tag
 }
 
 private struct TagMove: Encodable {

@@ -38,8 +38,8 @@ extension Cache {
         )
         @OptionGroup var options: ClientOptions
         @OptionGroup var place: Place
-        @Option(help: "Only keys that begin so.") var prefix: String?
-        @Option(help: "Only entries of this scope, such as refs/heads/main.") var scope: String?
+        @Option(help: "Show only keys that begin so.") var prefix: String?
+        @Option(help: "Show only entries of this scope, such as refs/heads/main.") var scope: String?
 
         func run() async throws {
             try await describingErrors {
@@ -82,7 +82,7 @@ extension Cache {
         @OptionGroup var options: ClientOptions
         @OptionGroup var place: Place
         @Argument(help: "The keys.") var keys: [String]
-        @Option(help: "Only in this scope.") var scope: String?
+        @Option(help: "Remove only in this scope, such as refs/heads/main.") var scope: String?
 
         func run() async throws {
             try await describingErrors {
@@ -185,7 +185,7 @@ extension Cache {
         static let configuration = CommandConfiguration(
             abstract: "Print the hash of files, as {{ hash … }} in a key gives it.",
             discussion: """
-                The SHA-256 over the digests of the files that match, in the order of their paths; nothing when none
+                The SHA-256 over the digests of the files that match, in the order of their paths; nothing when none \
                 matches. A pattern with ! in front leaves files out.
 
                 Examples:

@@ -9,22 +9,23 @@ extension Cache {
         static let configuration = CommandConfiguration(
             abstract: "Restore files by a key, or by what keys begin with.",
             discussion: """
-                The entry of the key is looked for, then for each restore key the newest entry whose key begins so; each
-                in the scopes of the job in order: its own branch, the one it goes to, the default branch. Files are put in
-                place only when all of them are there and verified. Those that are in place already are not fetched, and
-                files that are not in the cache stay.
+                The entry of the key is looked for, then for each restore key the newest entry whose key begins so; \
+                each in the scopes of the job in order: its own branch, the one it goes to, the default branch. Files \
+                are put in place only when all of them are there and verified. Those that are in place already are not \
+                fetched, and files that are not in the cache stay.
 
-                Files of an entry that lie outside the working folder, such as ~/.m2, are restored only where --path (or
-                the buildspec) names them.
+                Files of an entry that lie outside the working folder, such as ~/.m2, are restored only where --path \
+                (or the buildspec) names them.
 
-                The exit code is 0 also for a miss and when the cache can't be reached. With --exit-code it is 0 for an
-                exact hit, 3 for a fallback hit, 4 for a miss, 5 when the server could not be asked or the files could not
-                be put in place. With --strict the latter is a failure (1).
+                The exit code is 0 also for a miss and when the cache can't be reached. With --exit-code it is 0 for \
+                an exact hit, 3 for a fallback hit, 4 for a miss, 5 when the server could not be asked or the files \
+                could not be put in place. With --strict the latter is a failure (1).
 
                 Examples:
-                  larder cache restore --key 'npm-{{ hash "package-lock.json" }}' --restore-key npm-
+                  larder cache restore --key 'npm-{{ hash "package-lock.json" }}' \\
+                    --restore-key npm-
                   larder cache restore --key maven --path '~/.m2/repository'
-                  larder cache restore --key 'npm-{{ hash "package-lock.json" }}' --exit-code || npm ci
+                  larder cache restore --key maven --exit-code || mvn dependency:go-offline
                   larder cache restore --buildspec buildspec.yml --json
                 """
         )
@@ -33,13 +34,13 @@ extension Cache {
         @OptionGroup var selection: Selection
         @Option(
             name: .customLong("restore-key"),
-            help: "What a key begins with that does too, a template; several times, in order.",
+            help: "What a key begins with that will do as well, a template. Can be repeated, in order.",
             transform: { try KeyTemplate($0) }
         )
         var restoreKeys: [KeyTemplate] = []
         @Option(
             name: .customLong("read-scope"),
-            help: "A scope to look into, in place of the job's own; several times, in order."
+            help: "A scope to look into, instead of those of the job. Can be repeated, in order."
         )
         var readScopes: [String] = []
         @Flag(help: "Tell by the exit code what was found.") var exitCode = false
@@ -47,7 +48,8 @@ extension Cache {
         func run() async throws {
             let start = ContinuousClock.now
             let request = try await selection.request(restoreKeys: restoreKeys)
-            let scopes = readScopes.isEmpty ? try selection.job().scopes : readScopes
+            let job = try selection.job()
+            let scopes = readScopes.isEmpty ? job.scopes : readScopes
             var report = Report(outcome: "skipped", key: request.key)
             guard request.action != .save else {
                 report.reason = "the buildspec says to save only"
@@ -56,6 +58,7 @@ extension Cache {
             try await cleaningUp { [report] in
                 do {
                     let result = try await restore(request, scopes)
+                    if readScopes.isEmpty { warnOfUnknownScope(job) }
                     try finish(Self.report(result, report), since: start)
                 } catch let error as CancellationError {
                     throw error
@@ -84,7 +87,7 @@ extension Cache {
                 ),
                 paths: request.paths.isEmpty ? nil : CachePaths(request.paths),
                 base: FileManager.default.currentDirectoryPath,
-                home: home(),
+                home: homeFolder(),
                 indexFolder: indexFolder()
             )
             let bar = TransferProgress(title: "restore", total: nil, isQuiet: options.isQuiet)

@@ -9,15 +9,18 @@ extension Cache {
         static let configuration = CommandConfiguration(
             abstract: "Save files under a key.",
             discussion: """
-                Keys are immutable: when the key has other content already, that stays, with a warning. The same
+                Keys are immutable: when the key has other content already, that stays, with a warning. The same \
                 content saved twice is a success, and nothing is sent.
 
                 The exit code is 0 also when the cache could not be saved, unless --strict is given.
 
                 Examples:
-                  larder cache save --key 'npm-{{ hash "package-lock.json" }}' --path node_modules
-                  larder cache save --key 'maven-{{ branch }}' --path '~/.m2/repository' --overwrite
-                  larder cache save --key 'jars-{{ date "%Y-%m" }}' --path 'vendor/**/*.jar' --repo team/app
+                  larder cache save --key 'npm-{{ hash "package-lock.json" }}' \\
+                    --path node_modules
+                  larder cache save --key 'maven-{{ branch }}' \\
+                    --path '~/.m2/repository' --overwrite
+                  larder cache save --key 'jars-{{ date "%Y-%m" }}' \\
+                    --path 'vendor/**/*.jar' --repo team/app
                   larder cache save --buildspec buildspec.yml
                 """
         )
@@ -44,6 +47,7 @@ extension Cache {
             try await cleaningUp { [report] in
                 do {
                     let result = try await save(request, job)
+                    warnOfUnknownScope(job)
                     try finish(Self.report(result, report), since: start)
                 } catch let error as CancellationError {
                     throw error
@@ -75,7 +79,7 @@ extension Cache {
                 ),
                 scanner: TreeScanner(
                     base: FileManager.default.currentDirectoryPath,
-                    home: home(),
+                    home: homeFolder(),
                     indexFolder: indexFolder(),
                     onTrouble: .leaveOut
                 )

@@ -8,8 +8,8 @@ struct Cache: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Save and restore the files that a job would otherwise fetch or make anew.",
         discussion: """
-            A cache never fails a build: what goes wrong is a warning, unless --strict is given. Only files that the
-            server does not have are sent, whichever key, branch or artifact brought them there, and only those that
+            A cache never fails a build: what goes wrong is a warning, unless --strict is given. Only files that the \
+            server does not have are sent, whichever key, branch or artifact brought them there, and only those that \
             are not in place already are fetched.
 
             Keys are templates:
@@ -20,8 +20,10 @@ struct Cache: AsyncParsableCommand {
               {{ date "%Y-%m" }}                              the date (UTC)
 
             Examples:
-              larder cache restore --key 'npm-{{ hash "package-lock.json" }}' --restore-key npm-
-              larder cache save --key 'npm-{{ hash "package-lock.json" }}' --path node_modules
+              larder cache restore --key 'npm-{{ hash "package-lock.json" }}' \\
+                --restore-key npm-
+              larder cache save --key 'npm-{{ hash "package-lock.json" }}' \\
+                --path node_modules
               larder cache save --buildspec buildspec.yml
               larder cache ls --prefix npm-
             """,
@@ -30,10 +32,10 @@ struct Cache: AsyncParsableCommand {
 
     /// Which repository, for all commands about caches.
     struct Place: ParsableArguments {
-        @Option(help: "Repository of the server. Also: LARDER_CACHE_REPO. Default: main.")
+        @Option(help: "Name of the repository. Also: LARDER_CACHE_REPO. Default: main.")
         var repo: String?
 
-        var name: String { repo ?? ProcessInfo.processInfo.environment["LARDER_CACHE_REPO"] ?? "main" }
+        var name: String { repo ?? processVariables()["LARDER_CACHE_REPO"] ?? "main" }
 
         func validate() throws {
             guard RepositoryName(name) != nil else {
@@ -51,7 +53,7 @@ struct Cache: AsyncParsableCommand {
 
         @Option(
             name: .customLong("path"),
-            help: "A file, a folder, or a pattern such as vendor/**/*.jar; several times.",
+            help: "A file, a folder, or a pattern such as vendor/**/*.jar. Can be repeated.",
             transform: { try PathPattern($0) }
         )
         var paths: [PathPattern] = []
@@ -70,6 +72,7 @@ struct Cache: AsyncParsableCommand {
 
         func validate() throws {
             if key == nil && buildspec == nil { throw ValidationError("name the entry by --key or --buildspec") }
+            if branch?.isEmpty == true { throw ValidationError("--branch is empty") }
         }
 
         func job() throws -> JobEnvironment {
@@ -144,21 +147,23 @@ struct Cache: AsyncParsableCommand {
 
     /// Where digests of files are remembered from one command to the next.
     static func indexFolder() -> String {
-        let environment = ProcessInfo.processInfo.environment
         // The XDG base directory specification: what is not absolute is passed over.
-        let folder = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-        return "\(folder ?? "\(home())/.cache")/larder/index"
-    }
-
-    /// What `~` is.
-    static func home() -> String {
-        ProcessInfo.processInfo.environment["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
-            ?? FileManager.default.homeDirectoryForCurrentUser.path
+        let folder = processVariables()["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        return "\(folder ?? "\(homeFolder())/.cache")/larder/index"
     }
 
     /// A warning, which is no failure.
     static func warn(_ text: String) {
         writeError("warning: \(text)")
+    }
+
+    /// Warns of the scope of a job of which nothing told the branch.
+    static func warnOfUnknownScope(_ job: JobEnvironment) {
+        guard !job.isScopeKnown else { return }
+        warn(
+            "nothing tells which branch this job is of, so its scope is '\(job.ownScope)', which no branch reads; "
+                + "LARDER_SCOPE sets another, such as refs/heads/main"
+        )
     }
 }
 

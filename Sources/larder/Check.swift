@@ -8,9 +8,9 @@ struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Verify every digest, file and counter, also while the server runs.",
         discussion: """
-            With --repair damaged blobs are quarantined (they miss until they are uploaded again), files that belong to no
-            blob are removed and wrong counters are computed anew. The exit code is 0 when nothing is wrong or everything
-            was repaired, else 1.
+            With --repair damaged blobs are quarantined (they miss until they are uploaded again), files that belong \
+            to no blob are removed and wrong counters are computed anew. The exit code is 0 when nothing is wrong or \
+            everything was repaired, else 1.
 
             Examples:
               larder check
@@ -23,7 +23,7 @@ struct Check: AsyncParsableCommand {
     @Flag(help: "Repair what is wrong.")
     var repair = false
 
-    @Flag(help: "Print the report as JSON.")
+    @Flag(help: "Print JSON.")
     var json = false
 
     func run() async throws {
@@ -60,8 +60,8 @@ struct Compact: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Rewrite the database without its free pages.",
         discussion: """
-            Free pages are used again by themselves, so this is only worth while after much was removed for good. Writes
-            wait meanwhile, and the disk needs room for a second copy of the database.
+            Free pages are used again by themselves, so this is only worth while after much was removed for good. \
+            Writes wait meanwhile, and the disk needs room for a second copy of the database.
 
             Example:
               larder compact --data-dir /srv/larder

@@ -22,30 +22,41 @@ struct ClientOptions: ParsableArguments {
     /// Whether nothing is said but the result.
     var isQuiet: Bool { quiet || json }
 
-    /// Where the server is and with which token.
-    func configuration() throws -> ClientConfiguration {
-        try ClientConfiguration.find(
-            url: url,
-            environment: ProcessInfo.processInfo.environment,
-            home: FileManager.default.homeDirectoryForCurrentUser.path,
-            localSocket: Self.localSocket
-        )
-    }
-
     /// A client for the server.
     ///
     /// - Throws: `ClientError` when the address or the stored login can't be used.
-    func client() throws -> ServerClient {
-        let configuration = try configuration()
+    func client() throws -> ServerClient { try Self.client(url: url) }
+
+    /// A client for the server of an address; nil: for the one that is found.
+    ///
+    /// - Throws: `ClientError` when the address or the stored login can't be used.
+    static func client(url: String?) throws -> ServerClient {
+        let configuration = try ClientConfiguration.find(
+            url: url,
+            environment: processVariables(),
+            home: homeFolder(),
+            localSocket: localSocket
+        )
         return ServerClient(configuration.address, token: configuration.token)
     }
 
     /// The socket of the data folder that `larder serve` would use here, whether or not a server listens on it.
     private static func localSocket() -> String? {
-        let environment = ProcessInfo.processInfo.environment
+        let environment = processVariables()
         // Settings that can't be read are no reason to fail: who names a server needs none.
         let sources = try? SettingSources(flags: [.listen: "127.0.0.1:0"], environment: environment, file: nil)
         let settings = sources.flatMap { try? ServerSettings($0, environment: environment) }
         return settings.map { "\($0.dataFolder)/larder.sock" }
     }
+}
+
+/// The variables of this process; an empty one, as a CI has it for what nobody defined, counts as not set.
+func processVariables() -> [String: String] {
+    ProcessInfo.processInfo.environment.filter { !$0.value.isEmpty }
+}
+
+/// What `~` is.
+func homeFolder() -> String {
+    processVariables()["HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
+        ?? FileManager.default.homeDirectoryForCurrentUser.path
 }

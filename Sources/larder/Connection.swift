@@ -1,13 +1,12 @@
 import ArgumentParser
 import Foundation
 import LarderClient
-import LarderCore
 import LarderServer
 import Logging
 
 /// Where a command finds the server: by its address, or by its data folder.
 struct ServerLocation: ParsableArguments {
-    @Option(help: "Data folder of the server; the default is that of `larder serve`. Also: LARDER_DATA_DIR.")
+    @Option(help: "Data folder of the server. Also: LARDER_DATA_DIR. Default: that of `larder serve`.")
     var dataDir: String?
 
     @Option(help: "YAML file of the server, for its data folder. Also: LARDER_CONFIG.")
@@ -19,7 +18,7 @@ struct ServerLocation: ParsableArguments {
         flags[.dataDir] = dataDir
         // Whatever address the file names, this command listens on none.
         flags[.listen] = "127.0.0.1:0"
-        let environment = ProcessInfo.processInfo.environment
+        let environment = processVariables()
         return try ServerSettings(
             try SettingSources(flags: flags, environment: environment, file: config),
             environment: environment
@@ -90,8 +89,6 @@ struct ServerLocation: ParsableArguments {
 func describingErrors(_ body: () async throws -> Void) async throws {
     do {
         try await body()
-    } catch let error as StoreError {
-        throw ValidationFailure(error.description)
     } catch let error as any CustomStringConvertible & Error {
         throw ValidationFailure(error.description)
     }

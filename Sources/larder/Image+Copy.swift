@@ -8,17 +8,18 @@ extension Image {
             abstract: "Copy an image between this server, other registries and folders.",
             discussion: """
                 SOURCE and DESTINATION are each one of:
-                  NAME[:TAG|@DIGEST]                          the server that runs on the data folder
-                  docker://HOST[:PORT]/NAME[:TAG|@DIGEST]     another registry; without TLS only on this machine
-                  http://HOST[:PORT]/NAME[:TAG|@DIGEST]       another registry, without TLS
-                  oci:PATH[:TAG]                              a folder in the OCI image layout
+                  NAME[:TAG|@DIGEST]                        the server of the data folder
+                  docker://HOST[:PORT]/NAME[:TAG|@DIGEST]   another registry
+                  http://HOST[:PORT]/NAME[:TAG|@DIGEST]     another registry, without TLS
+                  oci:PATH[:TAG]                            a folder, an OCI image layout
 
-                Nothing is sent that is there already, and every byte is verified on its way. A destination without
-                a tag takes the tag of the source. The tag is latest where a source names neither tag nor digest.
-                Manifests are copied as they are, so digests and signatures stay valid.
+                A registry of docker:// that is on this machine may be one without TLS. Nothing is sent that is there \
+                already, and every byte is verified on its way. A destination without a tag takes the tag of the \
+                source. The tag is latest where a source names neither tag nor digest. Manifests are copied as they \
+                are, so digests and signatures stay valid.
 
-                Logins are those of podman, docker and skopeo: $REGISTRY_AUTH_FILE,
-                $XDG_RUNTIME_DIR/containers/auth.json, $DOCKER_CONFIG/config.json, ~/.docker/config.json. Credential
+                Logins are those of podman, docker and skopeo: $REGISTRY_AUTH_FILE, \
+                $XDG_RUNTIME_DIR/containers/auth.json, $DOCKER_CONFIG/config.json, ~/.docker/config.json. Credential \
                 helpers are not asked.
 
                 Examples:
@@ -30,12 +31,12 @@ extension Image {
         @OptionGroup var location: ServerLocation
         @Argument(help: "Where the image is.", transform: { try ImagePlace($0) }) var source: ImagePlace
         @Argument(help: "Where it goes.", transform: { try ImagePlace($0) }) var destination: ImagePlace
-        @Option(help: "Copy one platform of several: os/architecture, with or without a variant.")
+        @Option(help: "Copy one platform of several: os/architecture, or os/architecture/variant.")
         var platform: String?
         @Flag(help: "Copy also what refers to the image: signatures, lists of parts.") var referrers = false
         @Flag(help: "Speak to other registries without TLS.") var plainHttp = false
-        @Flag(help: "Show no progress.") var quiet = false
-        @Flag(help: "Print JSON at the end.") var json = false
+        @Flag(name: .shortAndLong, help: "Show no progress.") var quiet = false
+        @Flag(help: "Print JSON.") var json = false
 
         func validate() throws {
             if let platform, !platform.contains("/") {

@@ -16,7 +16,7 @@ extension Image {
         )
         @OptionGroup var location: ServerLocation
         @Argument(
-            help: "The image: NAME, NAME:TAG or NAME@DIGEST; the tag is latest where none is named.",
+            help: "The image: NAME, NAME:TAG or NAME@DIGEST. Default: the tag latest.",
             transform: { try ImageReference($0) }
         )
         var image: ImageReference

@@ -6,7 +6,7 @@ struct Image: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List, show, tag, copy and remove images.",
         discussion: """
-            Images are those of the server that runs on the data folder. Anything that OCI registries take is one:
+            Images are those of the server that runs on the data folder. Anything that OCI registries take is one: \
             images of containers, charts, artifacts.
 
             Examples:
@@ -24,8 +24,8 @@ struct Image: AsyncParsableCommand {
             commandName: "ls",
             abstract: "List tagged images with their sizes.",
             discussion: """
-                The size is that of config and layers, of an image for several platforms the sum over them. Layers that
-                images share are stored once and counted for each.
+                The size is that of config and layers, of an image for several platforms the sum over them. Layers \
+                that images share are stored once and counted for each.
 
                 Examples:
                   larder image ls
@@ -33,7 +33,7 @@ struct Image: AsyncParsableCommand {
                 """
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Only repositories whose names begin so.") var repositoryPrefix: String?
+        @Argument(help: "Show only repositories whose names begin so.") var repositoryPrefix: String?
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -58,12 +58,14 @@ struct Image: AsyncParsableCommand {
             discussion: "Example:\n  larder image tags team/app"
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Its name.") var name: String
+        @Argument(help: "Name of the repository.") var name: String
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
             let json = json
-            guard let repository = RepositoryName(name) else { throw ValidationError("'\(name)' is no name") }
+            guard let repository = RepositoryName(name) else {
+                throw ValidationError("\(name) is no name of a repository; one is written such as team/app")
+            }
             try await location.withServer { server in
                 guard let tags = try await server.registry.tags(of: repository) else {
                     throw ClientError("there is no repository \(repository); see: larder image ls")
@@ -87,14 +89,10 @@ struct Image: AsyncParsableCommand {
         @OptionGroup var location: ServerLocation
         @Argument(help: "The image: NAME:TAG or NAME@DIGEST.", transform: { try ImageReference($0) })
         var image: ImageReference
-        @Argument(help: "The new tags.") var tags: [String]
-
-        func validate() throws {
-            for tag in tags where Tag(tag) == nil { throw ValidationError("'\(tag)' is no tag") }
-        }
+        @Argument(help: "The new tags.", transform: { try parseTag($0) }) var tags: [Tag]
 
         func run() async throws {
-            let (image, tags) = (image, tags.compactMap { Tag($0) })
+            let (image, tags) = (image, tags)
             try await location.withServer { server in
                 let manifest = try await server.registry.require(image)
                 try await server.registry.addTags(tags, to: manifest, in: image.repository)
@@ -108,7 +106,7 @@ struct Image: AsyncParsableCommand {
             commandName: "rm",
             abstract: "Remove tags, or manifests with all their tags.",
             discussion: """
-                A tag goes alone: what it named stays under its digest, and under its other tags. NAME@DIGEST and
+                A tag goes alone: what it named stays under its digest, and under its other tags. NAME@DIGEST and \
                 --manifest remove the manifest itself; the space comes free soon after, unless others use the layers.
 
                 Examples:

@@ -5,19 +5,16 @@ import LarderClient
 
 /// The file of the login of the user who runs the command.
 private func loginFile() -> String {
-    StoredLogin.file(
-        environment: ProcessInfo.processInfo.environment,
-        home: FileManager.default.homeDirectoryForCurrentUser.path
-    )
+    StoredLogin.file(environment: processVariables(), home: homeFolder())
 }
 
 struct Login: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Remember where the server is, and the token for it.",
         discussion: """
-            The address and the token are kept in ~/.config/larder/client.json, which only you can read, once the server
-            has answered. LARDER_URL and LARDER_TOKEN win over it. A token is never given as an argument, where other
-            users of the machine could read it.
+            The address and the token are kept in ~/.config/larder/client.json, which only you can read, once the \
+            server has answered. LARDER_URL and LARDER_TOKEN win over it. A token is never given as an argument, where \
+            other users of the machine could read it.
 
             Examples:
               larder login http://cache.example:7878
@@ -26,7 +23,7 @@ struct Login: AsyncParsableCommand {
             """,
     )
 
-    @Argument(help: "Address of the server. Default: LARDER_URL, then \(ClientConfiguration.standardURL).")
+    @Argument(help: "Address of the server. Also: LARDER_URL. Default: \(ClientConfiguration.standardURL).")
     var url: String?
 
     @Flag(help: "Read the token from standard input.")
@@ -41,7 +38,7 @@ struct Login: AsyncParsableCommand {
 
     func run() async throws {
         try await describingErrors {
-            let named = url ?? ProcessInfo.processInfo.environment["LARDER_URL"]
+            let named = url ?? processVariables()["LARDER_URL"]
             let address = try ClientConfiguration.checked(
                 named ?? ClientConfiguration.standardURL,
                 label: url == nil ? "LARDER_URL" : "the address"

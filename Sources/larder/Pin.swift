@@ -7,8 +7,8 @@ struct Pin: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Keep something whatever policies say.",
         discussion: """
-            Nothing automatic removes what is pinned, and people have to take the pin away first. A pin on a tag is about
-            whatever the tag names.
+            Nothing automatic removes what is pinned, and people have to take the pin away first. A pin on a tag is \
+            about whatever the tag names.
 
             Examples:
               larder pin add team/app --tag 1.4 --reason "deployed to production" --for 30d
@@ -20,8 +20,8 @@ struct Pin: AsyncParsableCommand {
 
     /// What is pinned.
     struct Item: ParsableArguments {
-        @Option(help: "A tag: whatever it names stays.") var tag: String?
-        @Option(help: "The key of an entry; of an image, its digest.") var key: String?
+        @Option(help: "Tag; whatever it names stays.") var tag: String?
+        @Option(help: "Key of an entry; of an image, its digest.") var key: String?
 
         func validate() throws {
             guard (tag == nil) != (key == nil) else { throw ValidationError("name a --tag or a --key") }
@@ -43,7 +43,7 @@ struct Pin: AsyncParsableCommand {
         @Argument(help: "Name of the repository.") var name: String
         @OptionGroup var item: Item
         @Option(help: "Why, for those who find it later.") var reason: String
-        @Option(name: .customLong("for"), help: "For so long, such as 30d. Default: for good.") var time: String?
+        @Option(name: .customLong("for"), help: "How long, such as 30d. Default: for good.") var time: String?
         @Flag(help: "Print JSON.") var json = false
 
         private var seconds: Int64? {

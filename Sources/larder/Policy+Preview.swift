@@ -19,7 +19,7 @@ extension Policy {
         @Argument(help: "Name of the repository.") var name: String
         @Option(help: "File with the policy to try, JSON or YAML; - for standard input. Default: the one that holds.")
         var file: String?
-        @Flag(help: "Only what would change.") var removed = false
+        @Flag(help: "Show only what would change.") var removed = false
         @Flag(help: "Print JSON, one object a line.") var json = false
 
         func run() async throws {

@@ -9,9 +9,9 @@ struct Policy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show, set, check and try out what repositories keep.",
         discussion: """
-            A policy says what a repository keeps, in the JSON of Amazon ECR's lifecycle policies or in YAML; see
-            Sources/LarderRetention/README.md for the grammar. A repository without one of its own has the default policy
-            of its kind, if there is one.
+            A policy says what a repository keeps, in the JSON of Amazon ECR's lifecycle policies or in YAML; see \
+            Sources/LarderRetention/README.md for the grammar. A repository without one of its own has the default \
+            policy of its kind, if there is one.
 
             Examples:
               larder policy check --kind registry --file keep.json
@@ -28,7 +28,7 @@ struct Policy: AsyncParsableCommand {
 
         @Option(
             name: .customLong("default"),
-            help: "Instead of a name: what holds for the repositories of a kind: registry, cache or bucket."
+            help: "Instead of a name: registry, cache or bucket, for what holds for repositories of that kind."
         )
         var defaultKind: String?
 
@@ -44,8 +44,8 @@ struct Policy: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show the policy that holds for a repository.",
             discussion: """
-                Standard output has the policy as it was given, so that it can go to a file; standard error says whether it
-                is the default, and when it is applied next.
+                Standard output has the policy as it was given, so that it can go to a file; standard error says \
+                whether it is the default, and when it is applied next.
 
                 Examples:
                   larder policy show team/app > keep.json
@@ -140,14 +140,14 @@ struct Policy: AsyncParsableCommand {
             commandName: "check",
             abstract: "Check a policy, without a server.",
             discussion: """
-                With --kind, rules that could never match in a repository of that kind are refused too, as they are when a
-                policy is set.
+                With --kind, rules that could never match in a repository of that kind are refused too, as they are \
+                when a policy is set.
 
                 Example:
                   larder policy check --kind registry --file keep.json
                 """
         )
-        @Option(help: "registry, cache or bucket.") var kind: String?
+        @Option(help: "Kind of the repositories: registry, cache or bucket.") var kind: String?
         @Option(help: "File with the policy, JSON or YAML; - for standard input.") var file: String
         @Flag(help: "Print JSON.") var json = false
 

@@ -17,9 +17,9 @@ extension Prune {
                 """
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Only runs in this repository.") var name: String?
-        @Option(name: .customLong("run"), help: "Number of a run whose decisions are shown.") var id: Int64?
-        @Option(help: "How many runs, or decisions of one, at most. Default: 50 runs, all decisions.")
+        @Argument(help: "Show only runs in this repository.") var name: String?
+        @Option(name: .customLong("run"), help: "Number of the run whose decisions are shown.") var id: Int64?
+        @Option(help: "Most runs, or decisions of a run, that are shown. Default: 50 runs, all decisions.")
         var limit: Int?
         @Flag(help: "Print JSON.") var json = false
 

@@ -24,8 +24,8 @@ struct Prune: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Apply the policy of a repository now.",
             discussion: """
-                With --all the policies of all repositories that have one; when one fails, the others are applied all the
-                same, and the exit code is 1.
+                With --all the policies of all repositories that have one; when one fails, the others are applied all \
+                the same, and the exit code is 1.
 
                 Examples:
                   larder prune run team/app --dry-run
@@ -34,8 +34,8 @@ struct Prune: AsyncParsableCommand {
         )
         @OptionGroup var location: ServerLocation
         @Argument(help: "Name of the repository.") var name: String?
-        @Flag(help: "All repositories that have a policy.") var all = false
-        @Flag(help: "Only show what would change.") var dryRun = false
+        @Flag(help: "Apply the policies of all repositories that have one.") var all = false
+        @Flag(help: "Show only what would change.") var dryRun = false
         @Flag(help: "Print JSON.") var json = false
 
         func validate() throws {

@@ -11,7 +11,8 @@ struct Repo: AsyncParsableCommand {
               larder repo ls
               larder repo create android --quota 50GiB
               larder repo set android --quota none --validate false
-              larder repo create team/app --kind registry --immutable-tags true --mutable-tag latest --mutable-tag 'pr-*'
+              larder repo create team/app --kind registry --immutable-tags true \\
+                --mutable-tag latest --mutable-tag 'pr-*'
               larder repo set team/app --undo-time 7d --prune-schedule '30 4 * * *'
               larder repo flush android
             """,
@@ -20,7 +21,7 @@ struct Repo: AsyncParsableCommand {
 
     /// What can be set, for `create` and `set`.
     struct Settings: ParsableArguments {
-        @Option(help: "Most bytes that it may hold, e.g. 50GiB; none: no limit of its own.")
+        @Option(help: "Most bytes that it may hold, such as 50GiB; none: no limit of its own.")
         var quota: String?
 
         @Option(help: "Most entries that it may hold; none: any number.")
@@ -42,11 +43,13 @@ struct Repo: AsyncParsableCommand {
 
         @Option(
             name: .customLong("mutable-tag"),
-            help: "Of a registry: a tag, or a pattern with *, that moves nevertheless; several times; none: no tag."
+            help: "Of a registry: a tag, or a pattern with *, that moves nevertheless; none: no tag. Can be repeated."
         )
         var mutableTags: [String] = []
 
-        @Option(help: "For so long what was removed can be brought back, e.g. 48h; 0; default: as the server has it.")
+        @Option(
+            help: "How long what was removed can be brought back, such as 48h, or 0; default: as the server has it."
+        )
         var undoTime: String?
 
         @Option(help: "When its policy is applied: a cron expression; off: never; default: as the server has it.")
@@ -107,7 +110,7 @@ struct Repo: AsyncParsableCommand {
             discussion: "Example:\n  larder repo show main"
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Its name.") var name: String
+        @Argument(help: "Name of the repository.") var name: String
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -143,8 +146,9 @@ struct Repo: AsyncParsableCommand {
             discussion: "Example:\n  larder repo create android --quota 50GiB"
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Its name: lowercase letters and digits, joined by . _ - and separated by /.") var name: String
-        @Option(help: "cache, registry or bucket.") var kind = "cache"
+        @Argument(help: "Name of the repository: lowercase letters and digits, joined by . _ - and separated by /.")
+        var name: String
+        @Option(help: "Kind of the repository: cache, registry or bucket.") var kind = "cache"
         @OptionGroup var settings: Settings
 
         func run() async throws {
@@ -167,7 +171,7 @@ struct Repo: AsyncParsableCommand {
                 """
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Its name.") var name: String
+        @Argument(help: "Name of the repository.") var name: String
         @OptionGroup var settings: Settings
 
         func run() async throws {
@@ -191,14 +195,15 @@ struct Repo: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Remove everything in a repository, but for what is pinned.",
             discussion: """
-                This is final: the space is free at once, and `larder restore` brings nothing back. What is pinned stays.
+                This is final: the space is free at once, and `larder restore` brings nothing back. What is pinned \
+                stays.
 
                 Example:
                   larder repo flush main
                 """
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Its name.") var name: String
+        @Argument(help: "Name of the repository.") var name: String
 
         func run() async throws {
             let name = name
@@ -216,7 +221,7 @@ struct Repo: AsyncParsableCommand {
             discussion: "Example:\n  larder repo rm old-branch"
         )
         @OptionGroup var location: ServerLocation
-        @Argument(help: "Its name.") var name: String
+        @Argument(help: "Name of the repository.") var name: String
 
         func run() async throws {
             let name = name

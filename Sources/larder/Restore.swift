@@ -7,9 +7,9 @@ struct Restore: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Bring back what was removed, or list what can be.",
         discussion: """
-            What people and policies removed from registries and buckets can be brought back until the undo time is over,
-            with its tags and with what went with it. When a tag of it names something else by now nothing is restored:
-            say with --tag under which tags it comes back, which are moved if they exist.
+            What people and policies removed from registries and buckets can be brought back until the undo time is \
+            over, with its tags and with what went with it. When a tag of it names something else by now nothing is \
+            restored: say with --tag under which tags it comes back, which are moved if they exist.
 
             Examples:
               larder restore team/app
@@ -23,10 +23,10 @@ struct Restore: AsyncParsableCommand {
     @Argument(help: "Name of the repository.")
     var name: String
 
-    @Argument(help: "What to bring back: a tag or digest of an image, the key of anything else. None: list it.")
+    @Argument(help: "What to bring back: a tag or digest of an image, the key of anything else. Default: list it.")
     var reference: String?
 
-    @Option(name: .customLong("tag"), help: "A tag to come back with instead of those that it had; several times.")
+    @Option(name: .customLong("tag"), help: "A tag to come back with, instead of those that it had. Can be repeated.")
     var tags: [String] = []
 
     @Flag(help: "Print JSON.")

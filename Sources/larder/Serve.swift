@@ -9,13 +9,15 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run the server.",
         discussion: """
-            Without any option it listens on 127.0.0.1:7878, keeps its data under your state directory and takes 80 % of
-            the free disk at most. SIGTERM or Ctrl-C ends it gracefully.
+            Without any option it listens on 127.0.0.1:7878, keeps its data under your state directory and takes 80 % \
+            of the free disk at most. SIGTERM or Ctrl-C ends it gracefully. Every option is also a variable, such as \
+            LARDER_MAX_SIZE, and a key of the configuration file. Options win over variables, variables over the file.
 
             Examples:
               larder serve
               larder serve --data-dir /srv/larder --max-size 200GiB
-              larder serve --listen 0.0.0.0:7878 --allow-anonymous write   # a network you trust
+              # In a network that you trust:
+              larder serve --listen 0.0.0.0:7878 --allow-anonymous write
               LARDER_MAX_SIZE=50% larder serve --config /etc/larder.yaml
             """,
     )

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import LarderClient
 
 struct Setup: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,19 +24,23 @@ struct Setup: AsyncParsableCommand {
         case podman
     }
 
-    @Argument(help: "One of: \(Tool.allCases.map(\.rawValue).joined(separator: ", ")).")
+    @Argument(help: "The tool.")
     var tool: Tool
 
-    @Option(help: "Address of the server. Also: LARDER_URL. Default: http://127.0.0.1:7878.")
+    @Option(help: "Address of the server. Also: LARDER_URL. Default: \(ClientConfiguration.standardURL).")
     var url: String?
 
-    @Option(help: "Repository; created by the first write.")
+    @Option(help: "Name of the repository; the first write creates it.")
     var repo = "main"
 
     func run() async throws {
-        var base = url ?? ProcessInfo.processInfo.environment["LARDER_URL"] ?? "http://127.0.0.1:7878"
-        if base.hasSuffix("/") { base.removeLast() }
-        print(Self.text(tool, base: base, repository: repo))
+        try await describingErrors {
+            let base = try ClientConfiguration.checked(
+                url ?? processVariables()["LARDER_URL"] ?? ClientConfiguration.standardURL,
+                label: url == nil ? "LARDER_URL" : "--url"
+            )
+            print(Self.text(tool, base: base, repository: repo))
+        }
     }
 
     static func text(_ tool: Tool, base: String, repository: String) -> String {

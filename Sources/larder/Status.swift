@@ -17,7 +17,7 @@ struct Status: AsyncParsableCommand {
 
     @OptionGroup var location: ServerLocation
 
-    @Option(help: "Address of the server instead of its data folder. Also: LARDER_URL.")
+    @Option(help: "Address of the server, instead of its data folder. Also: LARDER_URL.")
     var url: String?
 
     @Flag(help: "Print JSON.")
@@ -25,9 +25,11 @@ struct Status: AsyncParsableCommand {
 
     func run() async throws {
         let json = json
-        if let url = url ?? ProcessInfo.processInfo.environment["LARDER_URL"] {
+        // A data folder that is named by an option wins over an address that is named by a variable.
+        let namesFolder = location.dataDir != nil || location.config != nil
+        if url != nil || !namesFolder && processVariables()["LARDER_URL"] != nil {
             return try await describingErrors {
-                try Self.print(try await ServerClient(.url(url)).status(), asJSON: json)
+                try Self.print(try await ClientOptions.client(url: url).status(), asJSON: json)
             }
         }
         try await location.withServer(mustRun: true) { client in
