@@ -78,6 +78,7 @@ let package = Package(
                 .embedInCode("0004_create_manifests.sql"),
                 .embedInCode("0005_create_retention.sql"),
                 .embedInCode("0006_create_scopes.sql"),
+                .embedInCode("0007_create_tokens.sql"),
             ],
         ),
         .target(name: "LarderMetadata", dependencies: ["LarderCore", "LarderMigrations", grdb, grdbSQLite]),
@@ -91,7 +92,7 @@ let package = Package(
             name: "LarderHTTP",
             dependencies: [
                 "LarderCore", "LarderStore", hummingbird, httpTypes, logging, metrics, nioCore, nioExtras,
-                nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1,
+                nioHTTP1, nioHTTPTypes, nioHTTPTypesHTTP1, crypto,
             ],
         ),
         .target(

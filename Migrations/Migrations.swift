@@ -21,6 +21,7 @@ package enum Migrations {
         step("0004_create_manifests", PackageResources._004_create_manifests_sql),
         step("0005_create_retention", PackageResources._005_create_retention_sql),
         step("0006_create_scopes", PackageResources._006_create_scopes_sql),
+        step("0007_create_tokens", PackageResources._007_create_tokens_sql),
     ]
 
     private static func step(_ identifier: String, _ bytes: [UInt8]) -> Step {

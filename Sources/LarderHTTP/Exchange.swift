@@ -50,7 +50,10 @@ final class Exchange {
         source = .plain(bytes)
         self.id = id
         self.start = start
-        facts = RequestFacts(contentLength: request.contentLength.map { Int64($0) })
+        facts = RequestFacts(
+            contentLength: request.contentLength.map { Int64($0) },
+            authorization: request.authorization
+        )
         method = request.method
         target = request.target
         isHTTP10 = false

@@ -14,7 +14,8 @@ extension ExpressLane {
             batchers != nil,
             front.isLocalSocket || front.requestGuard.refusal(host: request.host?[...], hasOrigin: false) == nil,
             let line = RequestLine(method: request.method, target: request.target),
-            let (adapter, route) = front.catalog.route(line)
+            let (adapter, route) = front.catalog.route(line),
+            isLetIn(route, request.method, request.authorization)
         else { return false }
         switch route.operation {
         case .read(let item):
@@ -23,7 +24,7 @@ extension ExpressLane {
             read(item, context)
         case .write(let item):
             let target = WriteTarget(repository: route.repository, kind: route.kind, item: item)
-            guard front.access == .full, let length = request.contentLength,
+            guard let length = request.contentLength,
                 length <= front.store.configuration.inlineLimit.bytes,
                 (try? front.store.admit(target, length: Int64(length))) != nil
             else { return false }
@@ -53,6 +54,33 @@ extension ExpressLane {
         wire.notePlain(isUnderWay: true)
     }
 
+    // MARK: - Access
+
+    /// Whether a plain request is let in; the codec's road answers those that are not.
+    private func isLetIn(_ route: HTTPRoute, _ method: RequestMethod, _ authorization: String?) -> Bool {
+        guard case .known(let principal) = identify(authorization, at: .now()) else { return false }
+        let demand = route.demand(of: method)
+        return front.gatekeeper.refusal(of: principal, demand: demand, repository: route.repository) == nil
+    }
+
+    /// Who sends a request, remembered for those of the connection that show the same.
+    private func identify(
+        _ authorization: String?,
+        at now: @autoclosure () -> NIODeadline
+    ) -> Gatekeeper.Finding {
+        guard let authorization, !front.isLocalSocket else { return front.identify(authorization) }
+        let (generation, time) = (front.gatekeeper.generation, now())
+        if let sender, sender.authorization == authorization, sender.generation == generation, time < sender.until {
+            return .known(sender.principal)
+        }
+        let finding = front.identify(authorization)
+        if case .known(let principal) = finding {
+            let lifetime = front.gatekeeper.lifetime(of: principal)
+            sender = (authorization, generation, time + .nanoseconds(lifetime.wholeMilliseconds * 1_000_000), principal)
+        }
+        return finding
+    }
+
     // MARK: - Deciding
 
     func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
@@ -78,23 +106,25 @@ extension ExpressLane {
         }
         exchange.adapter = adapter
         exchange.route = route
+        if exchange.facts.hasSeveralAuthorizations {
+            return refuse(HTTPAnswer(400, "one Authorization header is enough\n"), context)
+        }
+        if let refusal = front.refusal(
+            of: identify(exchange.facts.authorization, at: now),
+            adapter,
+            route,
+            method: exchange.method,
+            host: exchange.facts.host,
+            authorization: exchange.facts.authorization
+        ) {
+            return refuse(refusal, context)
+        }
         if exchange.facts.hasInvalidLength {
             exchange.mustClose = true
             return refuse(HTTPAnswer(400, "Content-Length is not a number of bytes\n"), context)
         }
         if exchange.facts.hasUnknownExpectation {
             return refuse(HTTPAnswer(417, "the only expectation is 100-continue\n"), context)
-        }
-        if front.access == .readOnly, !exchange.method.isRead, !route.isReadOnly,
-            ![.propfind, .options].contains(exchange.method)
-        {
-            let answer = adapter.answer(to: .notAllowed("this server is read-only"), for: route.operation)
-            let isPlain =
-                switch route.operation {
-                case .custom, .customWrite: answer.status != 403
-                case .read, .write, .delete, .refuse: false
-                }
-            return refuse(isPlain ? HTTPAnswer(403, "this server is read-only\n") : answer, context)
         }
         switch route.operation {
         case .refuse(let answer): refuse(answer, context)

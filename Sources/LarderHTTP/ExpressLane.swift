@@ -58,6 +58,8 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     /// The place in the pipeline before the encoder, where bytes that need no encoding are written.
     let wire: WireHandler
     var modified = HTTPDateCache()
+    /// Who sent the last request with credentials, and how long that can be relied on.
+    var sender: (authorization: String, generation: UInt64, until: NIODeadline, principal: Principal)?
 
     init(front: HTTPFront, wire: WireHandler, eventLoop: any EventLoop) {
         self.front = front

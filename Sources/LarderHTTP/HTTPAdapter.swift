@@ -21,12 +21,34 @@ package protocol HTTPAdapter: Sendable {
     /// The answer for a failure, in the protocol's own form.
     func answer(to error: StoreError, for operation: HTTPRoute.Operation) -> HTTPAnswer
 
+    /// The answer to a request that is not let in, in the protocol's own form.
+    ///
+    /// `hasBearer`: Whether the request showed a Bearer token.
+    func answer(to refusal: AccessRefusal, hasBearer: Bool, for operation: HTTPRoute.Operation) -> HTTPAnswer
+
     /// Answers what the shared roads do not: `custom` routes, and reads of entries that are incomplete.
     func respond(to request: Request, route: HTTPRoute, context: HTTPContext) async throws -> Response
 }
 
 extension HTTPAdapter {
     package func answer(toMalformedTarget target: String) -> HTTPAnswer? { nil }
+
+    /// Plain text: 403, or 401 with the challenge that build tools have an answer to.
+    package func answer(
+        to refusal: AccessRefusal,
+        hasBearer: Bool,
+        for operation: HTTPRoute.Operation
+    ) -> HTTPAnswer {
+        .plain(refusal, hasBearer: hasBearer)
+    }
+}
+
+extension HTTPAnswer {
+    /// 403, or 401 with a challenge, in plain text.
+    package static func plain(_ refusal: AccessRefusal, hasBearer: Bool) -> HTTPAnswer {
+        guard refusal.asksForCredentials else { return HTTPAnswer(403, "\(refusal.text)\n") }
+        return HTTPAnswer(401, "\(refusal.text)\n", headers: [refusal.challenge(hasBearer: hasBearer)])
+    }
 }
 
 /// What a request means.
@@ -54,21 +76,52 @@ package struct HTTPRoute: Sendable {
     package let operation: Operation
     /// Of a read's answer.
     package let form: ReadForm
-    /// Whether nothing is changed by it, whatever the method says.
-    package let isReadOnly: Bool
+    private let givenDemand: Demand?
 
+    /// `demand`: nil: what the operation, and for `custom` the method, says.
     package init(
         _ operation: Operation,
         repository: RepositoryName = .default,
         kind: RepositoryKind = .cache,
         form: ReadForm = .plain,
-        isReadOnly: Bool = false
+        demand: Demand? = nil
     ) {
-        self.isReadOnly = isReadOnly
         self.operation = operation
         self.repository = repository
         self.kind = kind
         self.form = form
+        givenDemand = demand
+    }
+
+    /// What the sender of a request must be allowed.
+    package enum Demand: Sendable {
+        case nothing
+        /// To be somebody; anonymous will do where everything is open to them.
+        case identity
+        /// These actions in one repository at least, whichever; what is answered depends on which.
+        case somewhere(RepositoryActions)
+        /// These actions in the route's repository.
+        case repository(RepositoryActions)
+        /// These actions in all repositories: what concerns the whole server.
+        case everywhere(RepositoryActions)
+    }
+
+    /// What the sender must be allowed for this method.
+    package func demand(of method: RequestMethod) -> Demand {
+        if let givenDemand { return givenDemand }
+        switch operation {
+        case .read: return .repository(.read)
+        case .write, .customWrite: return .repository(.write)
+        case .delete: return .repository(.delete)
+        // What promises nothing needs no right.
+        case .refuse(let answer) where answer.status >= 300: return .nothing
+        case .custom, .refuse:
+            switch method {
+            case .get, .head, .options, .propfind: return .repository(.read)
+            case .delete: return .repository(.delete)
+            case .put, .post, .patch, .mkcol, .other: return .repository(.write)
+            }
+        }
     }
 }
 
@@ -111,8 +164,9 @@ package struct HTTPContext: Sendable {
     package let store: Store
     /// The id under which the log speaks of this request.
     package let requestID: String
-    /// Whether the request came through `larder.sock`, from the user who runs the server.
-    package let isLocalAdministrator: Bool
+    /// Who sent the request.
+    package let principal: Principal
+    package let gatekeeper: Gatekeeper
     /// Counts a read of a repository that is no `read` route, as a hit or a miss.
     package let countRead: @Sendable (_ repository: RepositoryName, _ isHit: Bool) -> Void
 }
@@ -158,7 +212,8 @@ extension RequestLine {
     /// Takes a request's target apart.
     ///
     /// - Returns: nil for a target that no client of a store has reason to send: not starting with `/`, too long, with
-    ///   empty, `.` or `..` segments, broken or encoded-slash escapes, control characters or invalid UTF-8.
+    ///   empty, `.` or `..` segments, broken escapes, control characters or invalid UTF-8; or with a slash as an escape,
+    ///   but under `/api`, where it belongs to a name.
     package init?(method: RequestMethod, target: String) {
         guard let shape = TargetShape(target) else { return nil }
         self.method = method
@@ -182,8 +237,9 @@ extension RequestLine {
         }
         segments.append(text(from..<shape.pathEnd))
         if !shape.isPlain {
+            let allowsSlash = segments[0] == "api"
             for index in segments.indices {
-                guard let decoded = Self.decode(segments[index]) else { return nil }
+                guard let decoded = Self.decode(segments[index], allowsSlash: allowsSlash) else { return nil }
                 segments[index] = decoded
             }
         }
@@ -227,7 +283,7 @@ extension RequestLine {
         }
     }
 
-    private static func decode(_ segment: Substring) -> Substring? {
+    private static func decode(_ segment: Substring, allowsSlash: Bool) -> Substring? {
         var bytes: [UInt8] = []
         var rest = segment.utf8[...]
         while let character = rest.popFirst() {
@@ -240,7 +296,10 @@ extension RequestLine {
                 return nil
             }
             let byte = high << 4 | low
-            guard byte >= 0x20, byte != 0x7f, byte != UInt8(ascii: "/"), byte != UInt8(ascii: "\\") else { return nil }
+            guard byte >= 0x20, byte != 0x7f, byte != UInt8(ascii: "\\"), allowsSlash || byte != UInt8(ascii: "/")
+            else {
+                return nil
+            }
             bytes.append(byte)
         }
         return String(validating: bytes, as: UTF8.self)?[...]

@@ -12,8 +12,8 @@ package final class HTTPFront: Sendable {
     package let metrics: HTTPMetrics
     package let logger: Logger
     let requestGuard: RequestGuard
+    let gatekeeper: Gatekeeper
     let isLocalSocket: Bool
-    let access: Access
     let writesAccessLog: Bool
     let requestIDs: RequestIDs
     private let batchers: [ObjectIdentifier: Batchers]
@@ -24,10 +24,10 @@ package final class HTTPFront: Sendable {
         catalog: AdapterList,
         limits: HTTPLimits,
         requestGuard: RequestGuard,
+        gatekeeper: Gatekeeper,
         metrics: HTTPMetrics,
         isLocalSocket: Bool = false,
         writesAccessLog: Bool = false,
-        access: Access = .full,
         idSeed: UInt32,
         group: any EventLoopGroup,
         logger: Logger
@@ -36,10 +36,10 @@ package final class HTTPFront: Sendable {
         self.catalog = catalog
         self.limits = limits
         self.requestGuard = requestGuard
+        self.gatekeeper = gatekeeper
         self.metrics = metrics
         self.isLocalSocket = isLocalSocket
         self.writesAccessLog = writesAccessLog
-        self.access = access
         self.logger = logger
         requestIDs = RequestIDs(seed: idSeed)
         var batchers: [ObjectIdentifier: Batchers] = [:]
@@ -60,10 +60,59 @@ package final class HTTPFront: Sendable {
         let flushes: FlushBatcher
     }
 
-    /// What everybody may do who reaches the listener.
-    package enum Access: Sendable {
-        case full
-        case readOnly
+    /// Who sends a request.
+    ///
+    /// Through `larder.sock` nobody comes but the user who runs the server, whatever a request shows.
+    func identify(_ authorization: String?) -> Gatekeeper.Finding {
+        isLocalSocket ? .known(.administrator) : gatekeeper.identify(authorization)
+    }
+
+    /// The answer to a request that is not let in; nil when it is.
+    ///
+    /// `host`: What the request calls the server.
+    func refusal(
+        of finding: Gatekeeper.Finding,
+        _ adapter: any HTTPAdapter,
+        _ route: HTTPRoute,
+        method: RequestMethod,
+        host: (some StringProtocol)?,
+        authorization: String?
+    ) -> HTTPAnswer? {
+        let demand = route.demand(of: method)
+        if case .nothing = demand { return nil }
+        let reason: AccessRefusal.Reason
+        var sender: Principal?
+        switch finding {
+        case .wrong(let why): reason = .credentialsWrong(why)
+        case .known(let principal):
+            guard
+                let found = gatekeeper.refusal(of: principal, demand: demand, repository: route.repository)
+            else { return nil }
+            (reason, sender) = (found, principal)
+        }
+        let refusal = AccessRefusal(
+            reason: reason,
+            demand: demand,
+            repository: route.repository,
+            isReader: sender?.allows(.read, in: route.repository) ?? false,
+            sender: sender?.name ?? "unknown",
+            origin: "http://\(Self.origin(host))"
+        )
+        let hasBearer = authorization.map { $0.prefix(7).lowercased() == "bearer " } ?? false
+        return adapter.answer(to: refusal, hasBearer: hasBearer, for: route.operation)
+    }
+
+    /// A host as it may stand in a header between quotes.
+    private static func origin(_ host: (some StringProtocol)?) -> String {
+        guard let host, !host.isEmpty,
+            host.utf8.allSatisfy({ byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
+                default: [UInt8](".:-_[]".utf8).contains(byte)
+                }
+            })
+        else { return "localhost" }
+        return String(host)
     }
 
     private let connections = Mutex<[ObjectIdentifier: any Channel]>([:])

@@ -15,6 +15,7 @@ struct PlainRequest {
     let method: RequestMethod
     let target: String
     let host: String?
+    let authorization: String?
     /// Declared length of the body; nil: no header says any.
     let contentLength: Int?
     /// Length of the head in bytes, with its empty line.
@@ -26,10 +27,18 @@ struct PlainRequest {
         self = request
     }
 
-    private init(method: RequestMethod, target: String, host: String?, contentLength: Int?, headLength: Int) {
+    private init(
+        method: RequestMethod,
+        target: String,
+        host: String?,
+        authorization: String?,
+        contentLength: Int?,
+        headLength: Int
+    ) {
         self.method = method
         self.target = target
         self.host = host
+        self.authorization = authorization
         self.contentLength = contentLength
         self.headLength = headLength
     }
@@ -49,6 +58,7 @@ struct PlainRequest {
         let target = cursor.take { $0 > 0x20 && $0 < 0x7f }
         guard target.count <= RequestLine.targetLengthMax, cursor.skip(" HTTP/1.1\r\n") else { return nil }
         var host: String?
+        var authorization: String?
         var contentLength: Int?
         var fieldCount = 0
         while !cursor.skip("\r\n") {
@@ -64,6 +74,9 @@ struct PlainRequest {
             case 4 where name.isSame("host"):
                 guard host == nil else { return nil }
                 host = String(decoding: value, as: UTF8.self)
+            case 13 where name.isSame("authorization"):
+                guard authorization == nil else { return nil }
+                authorization = String(decoding: value, as: UTF8.self)
             case 14 where name.isSame("content-length"):
                 // Digits only (RFC 9110, section 8.6); no small body has more than nine.
                 guard contentLength == nil, (1...9).contains(value.count) else { return nil }
@@ -85,6 +98,7 @@ struct PlainRequest {
             method: method,
             target: String(decoding: target, as: UTF8.self),
             host: host,
+            authorization: authorization,
             contentLength: contentLength,
             headLength: headLength
         )

@@ -6,6 +6,9 @@ struct RequestFacts {
     /// More than one `Host`, which no two parties need read alike.
     var hasSeveralHosts = false
     var hasOrigin = false
+    var authorization: String?
+    /// More than one `Authorization`.
+    var hasSeveralAuthorizations = false
     /// The codec stops after such a request.
     var wantsUpgrade = false
     var expectsContinue = false
@@ -28,8 +31,9 @@ struct RequestFacts {
     }
 
     /// The facts of a plain request, whose host was checked.
-    init(contentLength: Int64?) {
+    init(contentLength: Int64?, authorization: String?) {
         self.contentLength = contentLength
+        self.authorization = authorization
     }
 
     init(_ head: HTTPRequestHead) {
@@ -45,6 +49,9 @@ struct RequestFacts {
             case 7 where name.isSame("upgrade"): wantsUpgrade = true
             case 8 where name.isSame("if-match"): conditions.ifMatch = Self.joined(conditions.ifMatch, value)
             case 8 where name.isSame("if-range"): conditions.ifRange = value
+            case 13 where name.isSame("authorization"):
+                hasSeveralAuthorizations = hasSeveralAuthorizations || authorization != nil
+                authorization = value
             case 13 where name.isSame("if-none-match"):
                 conditions.ifNoneMatch = Self.joined(conditions.ifNoneMatch, value)
             case 17 where name.isSame("if-modified-since"): conditions.ifModifiedSince = value

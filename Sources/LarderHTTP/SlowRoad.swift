@@ -21,8 +21,28 @@ struct SlowRoad: Sendable {
         guard let line = RequestLine(method: .init(name: request.method.rawValue), target: request.head.path ?? ""),
             let (adapter, route) = front.catalog.route(line)
         else { return HTTPAnswer(404, "no such path\n").response }
+        let authorization = request.headers[.authorization]
+        let finding = front.identify(authorization)
+        // The lane has looked already; but what it saw may have ended since.
+        if let refusal = front.refusal(
+            of: finding,
+            adapter,
+            route,
+            method: line.method,
+            host: request.head.authority,
+            authorization: authorization
+        ) {
+            return refusal.response
+        }
+        let principal = if case .known(let principal) = finding { principal } else { front.gatekeeper.anonymous }
         do {
-            return try await respond(to: request, adapter: adapter, route: route, requestID: requestID)
+            return try await respond(
+                to: request,
+                adapter: adapter,
+                route: route,
+                principal: principal,
+                requestID: requestID
+            )
         } catch let error as StoreError {
             log(error, requestID: requestID, adapter: adapter)
             return adapter.answer(to: error, for: route.operation).response
@@ -40,6 +60,7 @@ struct SlowRoad: Sendable {
         to request: Request,
         adapter: any HTTPAdapter,
         route: HTTPRoute,
+        principal: Principal,
         requestID: String
     ) async throws -> Response {
         switch route.operation {
@@ -56,7 +77,8 @@ struct SlowRoad: Sendable {
             let context = HTTPContext(
                 store: front.store,
                 requestID: requestID,
-                isLocalAdministrator: front.isLocalSocket,
+                principal: principal,
+                gatekeeper: front.gatekeeper,
                 countRead: { [front, tool = adapter.name] repository, isHit in
                     // Only repositories that exist are named, so that nobody fills the metrics with names.
                     let isKnown = front.store.directory.id(of: repository) != nil

@@ -108,8 +108,16 @@ package struct LarderServer: Sendable {
                 version: larderVersion,
                 uptime: { ContinuousClock().now - start },
                 now: Self.wallClock,
-                makeUploadID: { UUID().uuidString.lowercased() }
+                makeUploadID: { UUID().uuidString.lowercased() },
+                makeTokenSecret: { TokenSecret(bytes: Self.randomBytes(TokenSecret.byteCount)) }
             )
+        )
+        let gatekeeper = Gatekeeper(
+            store: store,
+            key: try await pool.run { try store.tokenKey(ifNone: Self.randomBytes(32)) },
+            anonymousActions: settings.anonymousAccess.actions,
+            acceptsTokens: settings.listen.isLoopback || settings.isInsecure,
+            now: Self.wallClock
         )
         func makeFront(isLocalSocket: Bool) -> HTTPFront {
             HTTPFront(
@@ -117,11 +125,10 @@ package struct LarderServer: Sendable {
                 catalog: catalog,
                 limits: settings.http,
                 requestGuard: requestGuard,
+                gatekeeper: gatekeeper,
                 metrics: metrics,
                 isLocalSocket: isLocalSocket,
                 writesAccessLog: settings.writesAccessLog,
-                access: mode == .full && !settings.listen.isLoopback && settings.anonymousAccess == .read
-                    && !isLocalSocket ? .readOnly : .full,
                 idSeed: UInt32.random(in: 0 ... .max),
                 group: group,
                 logger: logger
@@ -175,6 +182,12 @@ package struct LarderServer: Sendable {
     /// Open on loopback, the server answers only to names of the loopback; elsewhere to whatever name it has.
     private var requestGuard: RequestGuard {
         RequestGuard(isEnforced: settings.listen.isLoopback, hosts: settings.hosts)
+    }
+
+    /// Of the system's generator, which is cryptographically secure.
+    private static func randomBytes(_ count: Int) -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in UInt8.random(in: 0 ... .max, using: &generator) }
     }
 
     private func applyDeclarations(in store: Store) async throws {

@@ -5,10 +5,21 @@ import LarderRetention
 package import LarderStore
 package import Logging
 
-/// What anonymous clients of other machines may do.
+/// What clients may do that show no token.
 package enum AnonymousAccess: String, Sendable, CaseIterable {
+    case none
     case read
+    /// Also delete, as clients of caches and registries do.
     case write
+
+    /// In every repository.
+    var actions: RepositoryActions {
+        switch self {
+        case .none: []
+        case .read: .read
+        case .write: [.read, .write, .delete]
+        }
+    }
 }
 
 /// An address to listen on.
@@ -44,7 +55,9 @@ package struct ServerSettings: Sendable {
     package let listen: ListenAddress
     package let store: StoreConfiguration
     package let http: HTTPLimits
-    package let anonymousAccess: AnonymousAccess?
+    package let anonymousAccess: AnonymousAccess
+    /// Whether tokens are taken where they cross a network unencrypted.
+    package let isInsecure: Bool
     package let hosts: [String]
     package let logLevel: Logger.Level
     package let logFormat: LogFormat
@@ -61,7 +74,10 @@ package struct ServerSettings: Sendable {
         listen =
             try reader.value(.listen, "HOST:PORT, such as 127.0.0.1:7878") { ListenAddress($0) }
             ?? ListenAddress("127.0.0.1:7878").unsafelyUnwrapped
-        anonymousAccess = try reader.value(.allowAnonymous, "read or write") { AnonymousAccess(rawValue: $0) }
+        anonymousAccess =
+            try reader.value(.allowAnonymous, "none, read or write") { AnonymousAccess(rawValue: $0) }
+            ?? (listen.isLoopback ? .write : .none)
+        isInsecure = try reader.value(.insecure, "true or false") { Bool($0) } ?? false
         hosts = (sources.values[.host]?.text ?? "").split(separator: ",").map {
             $0.trimmingCharacters(in: .whitespaces)
         }
@@ -75,10 +91,11 @@ package struct ServerSettings: Sendable {
         http = try Self.httpLimits(reader)
         repositories = sources.repositories
         defaultPolicies = sources.defaultPolicies
-        if !listen.isLoopback && anonymousAccess == nil {
+        if !listen.isLoopback && anonymousAccess == .none && !isInsecure {
             throw SettingError(
-                "\(listen.text) can be reached from other machines, and this version knows no logins: say "
-                    + "--allow-anonymous read or --allow-anonymous write if that is meant, or listen on 127.0.0.1"
+                "\(listen.text) can be reached from other machines, and tokens would cross the network unencrypted: "
+                    + "listen on 127.0.0.1 behind a proxy with TLS, say --insecure if the network may see tokens, or "
+                    + "--allow-anonymous read or write if none are needed"
             )
         }
     }

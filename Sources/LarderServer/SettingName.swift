@@ -18,6 +18,7 @@ package enum SettingName: String, CaseIterable, Sendable {
     case cacheUndoTime = "cache-undo-time"
     case pruneSchedule = "prune-schedule"
     case allowAnonymous = "allow-anonymous"
+    case insecure
     case host
     case maxConnections = "max-connections"
     case headTimeout = "head-timeout"
@@ -53,7 +54,9 @@ package enum SettingName: String, CaseIterable, Sendable {
         case .cacheUndoTime: "The same for caches. Default: 0."
         case .pruneSchedule:
             "When policies are applied: a cron expression in UTC, or CRON_TZ=Zone before it; or off. Default: 0 3 * * *."
-        case .allowAnonymous: "Who may come without login from other machines: read or write. No default."
+        case .allowAnonymous:
+            "What clients may do without a token: none, read or write. Default: write on loopback, none elsewhere."
+        case .insecure: "Whether tokens are taken over plain HTTP from other machines: true or false. Default: false."
         case .host: "Further host names this server answers to, separated by commas."
         case .maxConnections: "Connections at one time. Default: 4096."
         case .headTimeout: "Time for the first request of a connection to arrive. Default: 30s."

@@ -80,8 +80,11 @@ package final class RepositoryDirectory: Sendable {
     }
 
     /// Numbers of the repositories of a kind, in no order.
-    func ids(of kind: RepositoryKind) -> [RepositoryID] {
-        state.withLock { $0.byID.values.filter { $0.kind == kind }.map(\.id) }
+    func ids(
+        of kind: RepositoryKind,
+        where isWanted: (RepositoryName) -> Bool = { _ in true }
+    ) -> [RepositoryID] {
+        state.withLock { $0.byID.values.filter { $0.kind == kind && isWanted($0.name) }.map(\.id) }
     }
 
     /// Bytes that the repositories of a kind link.

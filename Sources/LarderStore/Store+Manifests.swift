@@ -113,15 +113,22 @@ extension Store {
     ///
     /// `source`: The registry that has it; nil: any.
     ///
+    /// `isReadable`: Whether the asker may read a repository, and so take blobs from there.
+    ///
     /// - Returns: false when it is not there, or the quota has no room for it.
     package func mountBlob(
         _ digest: Digest,
         from source: RepositoryName?,
-        in name: RepositoryName
+        in name: RepositoryName,
+        isReadable: (RepositoryName) -> Bool = { _ in true }
     ) async throws -> Bool {
         let repository = try await repositoryForWriting(name, kind: .registry)
-        let candidates =
-            source.map { directory.id(of: $0, kind: .registry).map { [$0] } ?? [] } ?? directory.ids(of: .registry)
+        let candidates: [RepositoryID]
+        if let source {
+            candidates = isReadable(source) ? directory.id(of: source, kind: .registry).map { [$0] } ?? [] : []
+        } else {
+            candidates = directory.ids(of: .registry, where: isReadable)
+        }
         guard try await read({ try $0.blob(digest) }) != nil else { return false }
         var rest = candidates[...]
         while !rest.isEmpty {

@@ -14,6 +14,7 @@ import Synchronization
 package final class Store: Sendable {
     package let configuration: StoreConfiguration
     package let directory: RepositoryDirectory
+    package let tokens: TokenDirectory
     package let hotSet: HotSet
     package let account: SpaceAccount
     package let committer: Committer
@@ -68,6 +69,7 @@ package final class Store: Sendable {
             try transaction.abandonPendingEntries()
             try transaction.closeInterruptedRuns(now: started)
         }
+        tokens = TokenDirectory(try metadata.read { try $0.tokens() })
         let (repositories, account, quarantined, policies) = try metadata.read { snapshot in
             (
                 try snapshot.repositories(), try snapshot.account(), try snapshot.quarantinedCount(),
@@ -102,7 +104,9 @@ package final class Store: Sendable {
             committer: committer,
             blobs: blobs,
             uses: uses,
+            tokens: tokens,
             pool: pool,
+            now: now,
             logger: logger
         )
         evictor = Evictor(

@@ -5,7 +5,7 @@ import Logging
 import ServiceLifecycle
 
 /// Clears away what transactions left to be done: files whose row is gone (D1), entries too large to go at once,
-/// repositories that were removed; and writes last uses.
+/// repositories that were removed, tokens whose time is long over; and writes last uses.
 final class Sweeper: Service {
     private static let removalsPerRound = 256
     private static let rowsPerSlice = 250
@@ -17,7 +17,9 @@ final class Sweeper: Service {
     private let committer: Committer
     private let blobs: BlobStore
     private let uses: UseTracker
+    private let tokens: TokenDirectory
     private let pool: FilePool
+    private let now: TimeSource
     private let logger: Logger
     private let wakeUps: AsyncStream<Void>
     private let wakeUp: AsyncStream<Void>.Continuation
@@ -27,14 +29,18 @@ final class Sweeper: Service {
         committer: Committer,
         blobs: BlobStore,
         uses: UseTracker,
+        tokens: TokenDirectory,
         pool: FilePool,
+        now: @escaping TimeSource,
         logger: Logger
     ) {
         self.metadata = metadata
         self.committer = committer
         self.blobs = blobs
         self.uses = uses
+        self.tokens = tokens
         self.pool = pool
+        self.now = now
         self.logger = logger
         (wakeUps, wakeUp) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
@@ -50,6 +56,7 @@ final class Sweeper: Service {
                     // Ends with the group, when the stream of wake-ups does.
                     while (try? await Task.sleep(for: Self.period)) != nil {
                         await self.attempt("write last uses") { try await self.writeUses() }
+                        await self.attempt("remove expired tokens") { try await self.removeExpiredTokens() }
                         self.wake()
                     }
                 }
@@ -73,6 +80,18 @@ final class Sweeper: Service {
             try await committer.commit(rowCount: batch.count) { try $0.recordUses(batch) }
             uses.noteWritten(batch)
         }
+        let tokenUses = tokens.unwrittenUses
+        if !tokenUses.isEmpty {
+            try await committer.commit(rowCount: tokenUses.count) { try $0.recordTokenUses(tokenUses) }
+            tokens.noteWritten(tokenUses)
+        }
+    }
+
+    /// Removes tokens that nobody can use any more and few want to see.
+    private func removeExpiredTokens() async throws {
+        let moment = now() - Store.expiredTokenAge
+        guard tokens.all.contains(where: { $0.expiresAt.map { $0 < moment } ?? false }) else { return }
+        tokens.remove(try await committer.commit { try $0.removeTokens(expiredBefore: moment) })
     }
 
     /// Releases what dead entries refer to, in slices.

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import LarderServer
 
 /// The settings of the server as flags.
@@ -23,6 +22,7 @@ struct ServerOptions: ParsableArguments {
     @Option(help: help(.cacheUndoTime)) var cacheUndoTime: String?
     @Option(help: help(.pruneSchedule)) var pruneSchedule: String?
     @Option(help: help(.allowAnonymous)) var allowAnonymous: String?
+    @Flag(help: help(.insecure)) var insecure = false
     @Option(help: help(.host)) var host: String?
     @Option(help: help(.maxConnections)) var maxConnections: String?
     @Option(help: help(.headTimeout)) var headTimeout: String?
@@ -36,7 +36,7 @@ struct ServerOptions: ParsableArguments {
     @Option(help: "YAML file with settings under the same names. Also: LARDER_CONFIG.")
     var config: String?
 
-    private static func help(_ name: SettingName) -> ArgumentHelp { ArgumentHelp(stringLiteral: name.help) }
+    private static func help(_ name: SettingName) -> ArgumentHelp { ArgumentHelp(name.help) }
 
     private var flags: [SettingName: String] {
         let given: [SettingName: String?] = [
@@ -45,7 +45,8 @@ struct ServerOptions: ParsableArguments {
             .guaranteedAge: guaranteedAge, .lastUsePrecision: lastUsePrecision, .createOnWrite: createOnWrite,
             .scrubPeriod: scrubPeriod, .uploadLifetime: uploadLifetime, .unreferencedAge: unreferencedAge,
             .undoTime: undoTime, .cacheUndoTime: cacheUndoTime, .pruneSchedule: pruneSchedule,
-            .allowAnonymous: allowAnonymous, .host: host, .maxConnections: maxConnections, .headTimeout: headTimeout,
+            .allowAnonymous: allowAnonymous, .insecure: insecure ? "true" : nil, .host: host,
+            .maxConnections: maxConnections, .headTimeout: headTimeout,
             .idleTimeout: idleTimeout, .stallTimeout: stallTimeout, .shutdownGrace: shutdownGrace, .logLevel: logLevel,
             .logFormat: logFormat,
             .accessLog: accessLog ? "true" : nil,
@@ -55,12 +56,12 @@ struct ServerOptions: ParsableArguments {
 
     /// All settings with their places.
     func sources() throws -> SettingSources {
-        try SettingSources(flags: flags, environment: ProcessInfo.processInfo.environment, file: config)
+        try SettingSources(flags: flags, environment: processVariables(), file: config)
     }
 
     /// The settings, checked.
     func settings() throws -> (settings: ServerSettings, sources: SettingSources) {
         let sources = try sources()
-        return (try ServerSettings(sources, environment: ProcessInfo.processInfo.environment), sources)
+        return (try ServerSettings(sources, environment: processVariables()), sources)
     }
 }

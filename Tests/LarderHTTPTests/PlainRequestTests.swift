@@ -102,13 +102,18 @@ struct PlainRequestTests {
         let fields = [
             ("host", "h"), ("range", "bytes=0-1"), ("expect", "100-continue"), ("origin", "o"), ("if-match", "m"),
             ("if-range", "r"), ("if-none-match", "n"), ("if-modified-since", "s"), ("if-unmodified-since", "u"),
-            ("content-length", "0"), ("transfer-encoding", "chunked"), ("accept", "a"), ("x-other", "b"),
+            ("content-length", "0"), ("transfer-encoding", "chunked"), ("authorization", "Basic eDp5"), ("accept", "a"),
+            ("x-other", "b"),
         ]
         for (name, value) in fields {
             guard let request = plain("PUT /a HTTP/1.1\r\n\(name): \(value)\r\n\r\n") else { continue }
             let head = HTTPRequestHead(version: .http1_1, method: .PUT, uri: "/a", headers: [name: value])
             let facts = RequestFacts(head)
-            let own = RequestFacts(contentLength: request.contentLength.map { Int64($0) })
+            let own = RequestFacts(
+                contentLength: request.contentLength.map { Int64($0) },
+                authorization: request.authorization
+            )
+            #expect(facts.authorization == own.authorization, "\(name)")
             #expect(facts.host.map { String($0) } == request.host, "\(name)")
             #expect(facts.contentLength == own.contentLength, "\(name)")
             #expect(facts.range == own.range, "\(name)")

@@ -26,6 +26,7 @@ import Testing
         (target: "/é", segments: ["é"]),
         (target: "/%2525", segments: ["%25"]),
         (target: "/%252F", segments: ["%2F"]),
+        (target: "/api/v1/a%2fb/c%2F", segments: ["api", "v1", "a/b", "c/"]),
         // What combines with a slash is still behind it.
         (target: "/a/%CC%81b", segments: ["a", "\u{301}b"]),
         (target: "/\u{301}a", segments: ["\u{301}a"]),
@@ -44,7 +45,7 @@ import Testing
         "/.", "/..", "/./a", "/../a", "/a/.", "/a/..", "/a/./b", "/a/../b", "/a/../", "/%2e", "/%2e%2e", "/%2E%2E/a",
         "/.%2e/a", "/a/%2e%2e/b", "/a/..?q", "/../../etc/passwd",
         // Encoded slashes.
-        "/a%2fb", "/a%2Fb", "/%2f", "/a%5cb", "/a%5Cb", "/..%2f..%2fetc",
+        "/a%2fb", "/a%2Fb", "/v2/api/a%2Fb", "/API/a%2Fb", "/api%2Fv1", "/%2f", "/a%5cb", "/a%5Cb", "/..%2f..%2fetc",
         // Broken escapes.
         "/%", "/%4", "/a%", "/a%4", "/%zz", "/%4g", "/%g4", "/%%41", "/% 41", "/a%/b", "/a%4/1", "/%+1", "/%é",
         // Invalid UTF-8: stray, cut off, overlong, a surrogate, past the last.

@@ -125,26 +125,27 @@ struct MetricsTests {
     }
 
     @Test(arguments: [
-        (method: "GET", path: "/api/v1/repositories"), (method: "PUT", path: "/api/v1/repositories/evil"),
+        (method: "GET", path: "/api/v1/tokens"), (method: "PUT", path: "/api/v1/repositories/evil"),
         (method: "PATCH", path: "/api/v1/repositories/team"), (method: "DELETE", path: "/api/v1/repositories/team"),
         (method: "POST", path: "/api/v1/repositories/team/flush"), (method: "POST", path: "/api/v1/check"),
         (method: "POST", path: "/api/v1/check?repair=true"), (method: "POST", path: "/api/v1/compact"),
-        (method: "POST", path: "/api/v1/status"), (method: "GET", path: "/api/v1/policies/team"),
+        (method: "POST", path: "/api/v1/tokens"), (method: "GET", path: "/api/v1/policies/team"),
         (method: "PUT", path: "/api/v1/policies/team"), (method: "GET", path: "/api/v1/default-policies"),
         (method: "PUT", path: "/api/v1/default-policies/cache"), (method: "POST", path: "/api/v1/previews/team"),
         (method: "POST", path: "/api/v1/prunes/team"), (method: "GET", path: "/api/v1/runs"),
         (method: "PUT", path: "/api/v1/pins/team?tag=1"), (method: "GET", path: "/api/v1/removed/team"),
-        (method: "POST", path: "/api/v1/restores/team"), (method: "GET", path: "/api/v1/nothing"),
+        (method: "POST", path: "/api/v1/restores/team"), (method: "DELETE", path: "/api/v1/tokens/ci"),
     ])
-    func onlyTheSocketAdministers(method: String, path: String) async throws {
+    func nobodyAdministersWithoutAToken(method: String, path: String) async throws {
         try await withLiveServer { server in
             let connection = try WireConnection(port: server.port)
             _ = try await connection.exchange("PUT", Self.hit, body: [1, 2, 3])
             let body: [UInt8]? = method == "GET" ? nil : []
             let reply = try await connection.exchange(method, path, body: body)
-            #expect(reply.status == 403)
+            #expect(reply.status == 401)
             #expect(reply.headers["content-type"] == "application/json")
-            #expect(reply.text.hasPrefix(#"{"error":"only the user who runs the server may do this"#))
+            #expect(reply.headers["www-authenticate"] == #"Bearer realm="Larder""#)
+            #expect(reply.text.hasPrefix(#"{"error":"a token is needed to administer "#))
             #expect(try await connection.exchange("GET", Self.hit).body == [1, 2, 3])
         }
     }

@@ -64,7 +64,7 @@ struct RetentionAPITests {
             #expect(reply.headers["content-type"] == "application/json")
             let document = try JSONSerialization.jsonObject(with: Data(reply.bytes)) as? [String: Any]
             #expect(document?["openapi"] as? String == "3.1.0")
-            #expect(try await server.get("/api/v1/policies/team/app").status == 403)
+            #expect(try await server.get("/api/v1/policies/team/app").status == 401)
         }
     }
 

@@ -167,8 +167,8 @@ import Testing
             message.hasSuffix(
                 "known: data-dir, listen, max-size, min-free-disk, max-blob-size, inline-limit, hot-set-size, "
                     + "guaranteed-age, last-use-precision, create-on-write, scrub-period, upload-lifetime, "
-                    + "unreferenced-age, undo-time, cache-undo-time, prune-schedule, allow-anonymous, host, "
-                    + "max-connections, head-timeout, idle-timeout, stall-timeout, shutdown-grace, log-level, "
+                    + "unreferenced-age, undo-time, cache-undo-time, prune-schedule, allow-anonymous, insecure, "
+                    + "host, max-connections, head-timeout, idle-timeout, stall-timeout, shutdown-grace, log-level, "
                     + "log-format, access-log, repositories, default-policies"
             )
         )
@@ -291,7 +291,8 @@ import Testing
         let settings = try await Self.settings()
         #expect(settings.dataFolder == "/home/ada/.local/state/larder")
         #expect(settings.listen.text == "127.0.0.1:7878")
-        #expect(settings.anonymousAccess == nil)
+        #expect(settings.anonymousAccess == .write)
+        #expect(!settings.isInsecure)
         #expect(settings.hosts == [])
         #expect(settings.logLevel == .info)
         #expect(settings.logFormat == .text)
@@ -389,8 +390,9 @@ import Testing
             .pruneSchedule, "CRON_TZ=Nowhere/Land 0 3 * * *",
             "a cron expression such as 0 3 * * *, or off (schedule: this machine knows no time zone Nowhere/Land)"
         ),
-        (.allowAnonymous, "true", "read or write"),
-        (.allowAnonymous, "", "read or write"),
+        (.allowAnonymous, "true", "none, read or write"),
+        (.allowAnonymous, "", "none, read or write"),
+        (.insecure, "yes", "true or false"),
         (.maxConnections, "0", "a whole number from 1"),
         (.maxConnections, "-5", "a whole number from 1"),
         (.maxConnections, "many", "a whole number from 1"),
@@ -491,6 +493,9 @@ import Testing
         let message = try await Self.message { _ = try await Self.settings(flags: [.listen: listen]) }
         #expect(message.hasPrefix("\(text) can be reached from other machines"))
         #expect(message.contains("--allow-anonymous read"))
+        #expect(message.contains("--insecure"))
+        let insecure = try await Self.settings(flags: [.listen: listen, .insecure: "true"])
+        #expect(insecure.anonymousAccess == .none)
         for access in [AnonymousAccess.read, .write] {
             let settings = try await Self.settings(flags: [.listen: listen, .allowAnonymous: access.rawValue])
             #expect(settings.anonymousAccess == access)

@@ -141,12 +141,12 @@ struct ShutdownTests {
             let cases: [(method: String, path: String, body: [UInt8]?, status: Int)] = [
                 ("GET", Self.key, nil, 404), ("HEAD", "/gradle/main/abc", nil, 404), ("GET", "/healthz", nil, 200),
                 ("PROPFIND", "/sccache/main/", [], 207), ("OPTIONS", "/maven/main/v1", nil, 200),
-                ("PUT", Self.key, [1], 403), ("DELETE", Self.key, nil, 403), ("MKCOL", "/sccache/main/a/", nil, 403),
-                ("PUT", "/bazel/main/cas/\(sha256Hex([1]))", [1], 403),
-                ("PUT", "/maven/main/v1/g/a/c/f", [1], 403), ("PUT", "/sccache/main/a", [1], 403),
+                ("PUT", Self.key, [1], 401), ("DELETE", Self.key, nil, 401), ("MKCOL", "/sccache/main/a/", nil, 401),
+                ("PUT", "/bazel/main/cas/\(sha256Hex([1]))", [1], 401),
+                ("PUT", "/maven/main/v1/g/a/c/f", [1], 401), ("PUT", "/sccache/main/a", [1], 401),
                 // Gradle would switch its cache off for any other answer.
                 ("PUT", "/gradle/main/abc", [1], 200), ("GET", "/gradle/main/abc", nil, 404),
-                ("POST", "/api/v1/compact", [], 403),
+                ("POST", "/api/v1/compact", [], 401),
             ]
             for (method, path, body, status) in cases {
                 let reply = try await connection.exchange(method, path, body: body)

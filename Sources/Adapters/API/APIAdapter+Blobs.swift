@@ -17,7 +17,12 @@ extension APIAdapter {
         let share = try digestShare(call)
         defer { share.release() }
         let digests = try call.digests(in: try await call.body(atMost: APICall.digestListLimit))
-        let present = try await call.store.claim(digests, in: try call.name, kind: call.contentKind)
+        let present = try await call.store.claim(
+            digests,
+            in: try call.name,
+            kind: call.contentKind,
+            isReadable: call.isReadable
+        )
         var bits = [UInt8](repeating: 0, count: (digests.count + 7) / 8)
         for (index, digest) in digests.enumerated() where !present.contains(digest) {
             bits[index >> 3] |= 1 << UInt8(index & 7)

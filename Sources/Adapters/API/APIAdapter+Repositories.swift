@@ -7,7 +7,8 @@ import LarderStore
 /// `/api/v1/repositories[/NAME[/flush]]`.
 extension APIAdapter {
     func listRepositories(_ call: APICall) throws -> Response {
-        try Self.json(Self.messages(of: call.store.directory.all, in: call.store))
+        let isReadable = call.isReadable
+        return try Self.json(Self.messages(of: call.store.directory.all.filter { isReadable($0.name) }, in: call.store))
     }
 
     func getRepository(_ call: APICall) throws -> Response {

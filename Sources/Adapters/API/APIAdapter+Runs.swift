@@ -13,7 +13,7 @@ extension APIAdapter {
     func prune(_ call: APICall) async throws -> Response {
         let name = try call.name
         if try call.flag("dry-run") { return Self.stream(try await call.store.previewPolicy(nil, of: name)) }
-        return try Self.json(RunMessage(try await call.store.prune(name, actor: "local administrator")))
+        return try Self.json(RunMessage(try await call.store.prune(name, actor: call.actor)))
     }
 
     func listRuns(_ call: APICall) async throws -> Response {

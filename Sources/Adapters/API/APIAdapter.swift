@@ -9,8 +9,7 @@ import NIOCore
 
 /// Larder's own API: `/healthz`, `/readyz`, `/metrics` and `/api/v1/…`.
 ///
-/// What changes or inspects the whole store is for the administrator only, which today means the user who runs the
-/// server, through `larder.sock`.
+/// Who may ask for what says `APIOperation.demand`.
 package struct APIAdapter: HTTPAdapter {
     /// What the adapter shows beside the store's own status.
     package struct Sources: Sendable {
@@ -23,6 +22,8 @@ package struct APIAdapter: HTTPAdapter {
         package let now: TimeSource
         /// A new UUID at each call.
         package let makeUploadID: @Sendable () -> String
+        /// A new one at each call.
+        package let makeTokenSecret: @Sendable () -> TokenSecret
 
         package init(
             metricsText: @escaping @Sendable () async -> String,
@@ -30,7 +31,8 @@ package struct APIAdapter: HTTPAdapter {
             version: String,
             uptime: @escaping @Sendable () -> Duration,
             now: @escaping TimeSource,
-            makeUploadID: @escaping @Sendable () -> String
+            makeUploadID: @escaping @Sendable () -> String,
+            makeTokenSecret: @escaping @Sendable () -> TokenSecret
         ) {
             self.metricsText = metricsText
             self.hitRates = hitRates
@@ -38,6 +40,7 @@ package struct APIAdapter: HTTPAdapter {
             self.uptime = uptime
             self.now = now
             self.makeUploadID = makeUploadID
+            self.makeTokenSecret = makeTokenSecret
         }
     }
 
@@ -58,18 +61,21 @@ package struct APIAdapter: HTTPAdapter {
         switch line.segments.first {
         case "healthz", "readyz", "metrics":
             guard line.segments.count == 1 else { return nil }
-            return HTTPRoute(line.method.isRead ? .custom(bodyLimit: .zero) : .refuse(.methodNotAllowed("GET, HEAD")))
+            return HTTPRoute(
+                line.method.isRead ? .custom(bodyLimit: .zero) : .refuse(.methodNotAllowed("GET, HEAD")),
+                demand: line.segments.first == "metrics" ? .everywhere(.read) : .nothing
+            )
         case "api":
             guard line.segments.count >= 3, line.segments[1] == "v1" else {
                 return HTTPRoute(.refuse(Self.failure(404, "no such path; the API is /api/v1")))
             }
             guard case .operation(let operation, let argument) = APIOperation.match(line.method, line.segments[2...])
-            else { return HTTPRoute(.custom(bodyLimit: APICall.bodyLimit)) }
+            else { return HTTPRoute(.custom(bodyLimit: APICall.bodyLimit), demand: .nothing) }
             return HTTPRoute(
                 operation.operation,
                 repository: RepositoryName(argument) ?? .default,
                 kind: operation.kind(QueryParameters(line.query)),
-                isReadOnly: operation.access == .reader
+                demand: operation.demand
             )
         default:
             return nil
@@ -78,6 +84,17 @@ package struct APIAdapter: HTTPAdapter {
 
     package func answer(to error: StoreError, for operation: HTTPRoute.Operation) -> HTTPAnswer {
         .apiError(error)
+    }
+
+    package func answer(
+        to refusal: AccessRefusal,
+        hasBearer: Bool,
+        for operation: HTTPRoute.Operation
+    ) -> HTTPAnswer {
+        var answer = Self.failure(refusal.asksForCredentials ? 401 : 403, refusal.text)
+        // A browser would ask for a name and a password, which nobody has.
+        if refusal.asksForCredentials { answer.headers.append(("WWW-Authenticate", "Bearer realm=\"Larder\"")) }
+        return answer
     }
 
     package func respond(to request: Request, route: HTTPRoute, context: HTTPContext) async throws -> Response {
@@ -109,15 +126,7 @@ package struct APIAdapter: HTTPAdapter {
 
     private func respondToAPI(_ line: RequestLine, _ request: Request, _ context: HTTPContext) async throws -> Response
     {
-        let match = APIOperation.match(line.method, line.segments.dropFirst(2))
-        let isOpen = if case .operation(let operation, _) = match { operation.access != .administrator } else { false }
-        guard isOpen || context.isLocalAdministrator else {
-            return Self.failure(
-                403,
-                "only the user who runs the server may do this, with the larder command on the server's machine"
-            ).response
-        }
-        switch match {
+        switch APIOperation.match(line.method, line.segments.dropFirst(2)) {
         case .operation(let operation, let argument):
             let call = APICall(
                 operation: operation,
@@ -140,7 +149,11 @@ package struct APIAdapter: HTTPAdapter {
     private func respond(to call: APICall) async throws -> Response {
         if let kind = call.query["kind"] { _ = try APICall.kind(kind) }
         return switch call.operation {
-        case .getStatus: try Self.json(try await status(call.store))
+        case .getStatus: try Self.json(try await status(call))
+        case .getPrincipal: try getPrincipal(call)
+        case .listTokens: try listTokens(call)
+        case .createToken: try await createToken(call)
+        case .revokeToken: try await revokeToken(call)
         case .getOpenAPI:
             HTTPAnswer(200, OpenAPIDocument.text, headers: [("Content-Type", "application/json")]).response
         case .check: check(call.store, isRepairing: try call.flag("repair"))
@@ -195,8 +208,9 @@ package struct APIAdapter: HTTPAdapter {
         return try Self.json(CompactMessage(bytesBefore: before.bytes, bytesAfter: after.bytes))
     }
 
-    private func status(_ store: Store) async throws -> StatusMessage {
-        let status = try await store.status()
+    private func status(_ call: APICall) async throws -> StatusMessage {
+        let status = try await call.store.status()
+        let isReadable = call.isReadable
         let space = StatusMessage.Space(
             usedBytes: status.balance.used,
             reservedBytes: status.balance.reserved,
@@ -218,8 +232,8 @@ package struct APIAdapter: HTTPAdapter {
             oldestKeptAgeSeconds: status.oldestKeptAge?.seconds,
             queueLength: status.queueLength,
             walBytes: status.walBytes,
-            repositories: Self.messages(of: status.repositories, in: store),
-            reads: sources.hitRates().map {
+            repositories: Self.messages(of: status.repositories.filter { isReadable($0.name) }, in: call.store),
+            reads: sources.hitRates().filter { RepositoryName($0.repository).map(isReadable) ?? true }.map {
                 .init(tool: $0.tool, repository: $0.repository, hits: $0.hits, misses: $0.misses)
             }
         )

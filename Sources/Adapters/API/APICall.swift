@@ -24,6 +24,14 @@ struct APICall {
 
     var store: Store { context.store }
 
+    /// Who asks, for records.
+    var actor: String {
+        context.principal.identity == .administrator ? "local administrator" : context.principal.name
+    }
+
+    /// Whether the sender may read a repository.
+    var isReadable: @Sendable (RepositoryName) -> Bool { { [context] in context.principal.allows(.read, in: $0) } }
+
     /// The repository that the path names.
     var name: RepositoryName {
         get throws(StoreError) { try Self.name(argument) }

@@ -7,8 +7,12 @@ package import LarderHTTP
 package enum APIOperation: String, CaseIterable, Sendable {
     case getStatus
     case getOpenAPI
+    case getPrincipal
     case check
     case compact
+    case listTokens
+    case createToken
+    case revokeToken
     case listRepositories
     case getRepository
     case createRepository
@@ -53,12 +57,18 @@ package enum APIOperation: String, CaseIterable, Sendable {
     case getArtifactZip
 
     /// Method and path; what stands in braces can be anything, and a `{name}` may have slashes.
+    ///
+    /// A name that ends as another path does, `app/tags`, is told apart from it when its slashes are written `%2F`.
     package var route: (method: RequestMethod, path: String) {
         switch self {
         case .getStatus: (.get, "/status")
         case .getOpenAPI: (.get, "/openapi.json")
+        case .getPrincipal: (.get, "/principal")
         case .check: (.post, "/check")
         case .compact: (.post, "/compact")
+        case .listTokens: (.get, "/tokens")
+        case .createToken: (.post, "/tokens")
+        case .revokeToken: (.delete, "/tokens/{token}")
         case .listRepositories: (.get, "/repositories")
         case .getRepository: (.get, "/repositories/{name}")
         case .createRepository: (.put, "/repositories/{name}")
@@ -104,25 +114,26 @@ package enum APIOperation: String, CaseIterable, Sendable {
         }
     }
 
-    /// Who may ask for something.
-    enum Access {
-        case administrator
-        /// Whoever may read the repository, or the server's status.
-        case reader
-        /// Whoever may write to the repository.
-        case writer
-    }
-
-    var access: Access {
+    /// What its sender must be allowed.
+    var demand: HTTPRoute.Demand {
         switch self {
-        case .getStatus, .getOpenAPI, .findBlobSizes, .fetchBlobs, .listCaches, .findCache, .restoreCache,
-            .listArtifacts,
+        case .getOpenAPI: .nothing
+        // Anybody but those whose credentials are wrong.
+        case .getPrincipal: .somewhere([])
+        case .getStatus, .listRepositories: .somewhere(.read)
+        case .getRepository, .findBlobSizes, .fetchBlobs, .listCaches, .findCache, .restoreCache, .listArtifacts,
             .getArtifact, .getArtifactFile, .getArtifactZip:
-            .reader
+            .repository(.read)
         case .findMissingBlobs, .putPack, .beginUpload, .getUpload, .putPart, .finishUpload, .cancelUpload, .putCache,
-            .removeCache, .putArtifact, .tagArtifact, .removeArtifact:
-            .writer
-        default: .administrator
+            .putArtifact, .tagArtifact:
+            .repository(.write)
+        case .removeCache, .removeArtifact: .repository(.delete)
+        case .createRepository, .changeRepository, .removeRepository, .flushRepository, .getPolicy, .setPolicy,
+            .removePolicy, .previewPolicy, .prune, .listPins, .pin, .unpin, .listRemoved, .restore:
+            .repository(.admin)
+        case .check, .compact, .listTokens, .createToken, .revokeToken, .listDefaultPolicies, .setDefaultPolicy,
+            .removeDefaultPolicy, .listRuns, .getRun:
+            .everywhere(.admin)
         }
     }
 

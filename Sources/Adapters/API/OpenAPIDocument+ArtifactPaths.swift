@@ -5,6 +5,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "listArtifacts",
+                "x-larder-action": "read",
                 "summary": "The versions of an artifact, the newest first.",
                 "description": "Every manifest of the registry that is about no other one, without its files. A repository that is not there has none.",
                 "parameters": [
@@ -34,12 +35,15 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ArtifactList"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               },
               "put": {
                 "operationId": "putArtifact",
+                "x-larder-action": "write",
                 "summary": "Store a version under tags.",
                 "description": "Its configuration and layers must have been sent before, as blobs of this registry. It becomes visible together with its tags. The same again is a success.",
                 "parameters": [
@@ -67,7 +71,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ArtifactTags"}}}
                   },
                   "400": {"$ref": "#/components/responses/BadContent"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "There is no such repository, and none is created by writes."
@@ -84,6 +89,7 @@ extension OpenAPIDocument {
               },
               "delete": {
                 "operationId": "removeArtifact",
+                "x-larder-action": "delete",
                 "summary": "Remove a version with all its tags, or only a tag.",
                 "description": "It can be brought back until its undo time is over.",
                 "parameters": [
@@ -98,7 +104,8 @@ extension OpenAPIDocument {
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {
                     "$ref": "#/components/responses/Conflict",
@@ -114,6 +121,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "getArtifact",
+                "x-larder-action": "read",
                 "summary": "A version with its files and reports.",
                 "parameters": [{"$ref": "#/components/parameters/ref"}],
                 "responses": {
@@ -122,6 +130,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ArtifactVersion"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
@@ -132,6 +142,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "put": {
                 "operationId": "tagArtifact",
+                "x-larder-action": "write",
                 "summary": "Give tags to a version that is there.",
                 "parameters": [
                   {
@@ -156,7 +167,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ArtifactTags"}}}
                   },
                   "400": {"$ref": "#/components/responses/BadContent"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {
                     "$ref": "#/components/responses/Conflict",
@@ -172,6 +184,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "getArtifactFile",
+                "x-larder-action": "read",
                 "summary": "One file of a version.",
                 "description": "A file in a bundle is found by reading the bundle up to it, and is always sent whole.",
                 "parameters": [
@@ -201,6 +214,8 @@ extension OpenAPIDocument {
                     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
                   },
                   "400": {"$ref": "#/components/responses/BadContent"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "416": {"description": "The file has nothing in this range; Content-Range says how long it is."},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -212,6 +227,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "getArtifactZip",
+                "x-larder-action": "read",
                 "summary": "All files of a version as a ZIP archive.",
                 "description": "Made while it is sent, so its length is not known before. One that broke off has no central directory at its end.",
                 "parameters": [{"$ref": "#/components/parameters/ref"}],
@@ -221,6 +237,8 @@ extension OpenAPIDocument {
                     "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}

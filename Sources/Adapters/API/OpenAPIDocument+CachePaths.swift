@@ -5,6 +5,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "listCaches",
+                "x-larder-action": "read",
                 "summary": "The entries of a dependency cache, by scope, version and key.",
                 "description": "A repository that is not there has none.",
                 "parameters": [
@@ -46,12 +47,15 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CacheEntryList"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
                 }
               },
               "put": {
                 "operationId": "putCache",
+                "x-larder-action": "write",
                 "summary": "Save a tree of files under a key.",
                 "description": "The tree and all its files must have been sent before, as blobs of this repository. The tree is a blob too. It begins with the 14 bytes of larder.tree.1 and a newline; numbers follow in groups of seven bits, the lowest first, the highest bit set in all but the last byte (at most 10), and texts as their length in bytes and UTF-8. Then: the number of roots (at most 1,000), each a text; the number of entries (at most 1,000,000); the entries. An entry: its kind as one byte (0 folder, 1 file, 2 symbolic link, 3 hard link); the index of its root less that of the entry before (0 before the first); how many bytes its path shares with the path of the entry before (none at the first of a root), and the rest of the path as a text; its mode (at most 07777); its time of modification in nanoseconds since 1970 less that of the entry before (0 before the first; n as 2n, or as -2n-1 below 0); of a file the size and the 32 bytes of its SHA-256; of a symbolic link its target as a text; of a hard link how many entries before it the file is whose other name it is. Nothing follows the last entry, and all is at most 128 MiB. Entries are in order: by root; the root itself with an empty path; then by path, bytewise with / before all other bytes; each behind its folder, none twice. Paths are relative to the root, with / and without empty parts, . and .., at most 4,096 bytes; a root that is a single file or link is one entry with an empty path. The same files at other times are the same content.",
                 "parameters": [
@@ -93,7 +97,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/CacheEntry"}}}
                   },
                   "400": {"$ref": "#/components/responses/BadContent"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "Somebody emptied or removed the repository meanwhile."
@@ -110,6 +115,7 @@ extension OpenAPIDocument {
               },
               "delete": {
                 "operationId": "removeCache",
+                "x-larder-action": "delete",
                 "summary": "Remove an entry of a dependency cache.",
                 "parameters": [
                   {
@@ -125,7 +131,8 @@ extension OpenAPIDocument {
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {"$ref": "#/components/responses/Conflict", "description": "It is pinned."},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -138,6 +145,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "findCache",
+                "x-larder-action": "read",
                 "summary": "Look for an entry, by its key or by what its key begins with.",
                 "description": "All scopes are asked for the key, in order; then all for the newest entry whose key begins with the first of restoreKeys, and so on.",
                 "requestBody": {
@@ -151,6 +159,8 @@ extension OpenAPIDocument {
                   },
                   "204": {"description": "There is none."},
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
@@ -161,6 +171,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "restoreCache",
+                "x-larder-action": "read",
                 "summary": "Look for an entry as find does, and read its tree and files.",
                 "requestBody": {
                   "required": true,
@@ -174,6 +185,8 @@ extension OpenAPIDocument {
                   },
                   "204": {"description": "There is none."},
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}

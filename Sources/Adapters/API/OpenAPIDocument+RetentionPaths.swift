@@ -5,6 +5,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "getPolicy",
+                "x-larder-action": "admin",
                 "summary": "The policy that holds for a repository.",
                 "responses": {
                   "200": {
@@ -12,6 +13,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Policy"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -20,6 +22,7 @@ extension OpenAPIDocument {
               },
               "put": {
                 "operationId": "setPolicy",
+                "x-larder-action": "admin",
                 "summary": "Set a repository's own policy.",
                 "requestBody": {
                   "required": true,
@@ -36,6 +39,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Policy"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
@@ -46,10 +50,12 @@ extension OpenAPIDocument {
               },
               "delete": {
                 "operationId": "removePolicy",
+                "x-larder-action": "admin",
                 "summary": "Take a repository's own policy away; the default of its kind holds then.",
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -61,6 +67,7 @@ extension OpenAPIDocument {
             "/default-policies": {
               "get": {
                 "operationId": "listDefaultPolicies",
+                "x-larder-action": "server-admin",
                 "summary": "Policies of repositories that have none of their own.",
                 "responses": {
                   "200": {
@@ -77,6 +84,7 @@ extension OpenAPIDocument {
                       }
                     }
                   },
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"}
                 }
               }
@@ -85,6 +93,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/kind"}],
               "put": {
                 "operationId": "setDefaultPolicy",
+                "x-larder-action": "server-admin",
                 "summary": "Set the default policy of a kind of repository.",
                 "requestBody": {
                   "required": true,
@@ -101,6 +110,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/DefaultPolicy"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -110,10 +120,12 @@ extension OpenAPIDocument {
               },
               "delete": {
                 "operationId": "removeDefaultPolicy",
+                "x-larder-action": "server-admin",
                 "summary": "Take the default policy of a kind away.",
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -126,6 +138,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "previewPolicy",
+                "x-larder-action": "admin",
                 "summary": "What a policy would do now; changes nothing.",
                 "requestBody": {
                   "required": false,
@@ -147,6 +160,7 @@ extension OpenAPIDocument {
                     }
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
@@ -159,6 +173,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "prune",
+                "x-larder-action": "admin",
                 "summary": "Apply the policy of a repository now.",
                 "parameters": [
                   {
@@ -177,6 +192,7 @@ extension OpenAPIDocument {
                     }
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {"$ref": "#/components/responses/Conflict"},
@@ -189,6 +205,7 @@ extension OpenAPIDocument {
             "/runs": {
               "get": {
                 "operationId": "listRuns",
+                "x-larder-action": "server-admin",
                 "summary": "Records of runs, the newest first.",
                 "parameters": [
                   {
@@ -238,6 +255,7 @@ extension OpenAPIDocument {
                     }
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -248,6 +266,7 @@ extension OpenAPIDocument {
             "/runs/{id}": {
               "get": {
                 "operationId": "getRun",
+                "x-larder-action": "server-admin",
                 "summary": "A run and what it did, in order.",
                 "parameters": [
                   {"$ref": "#/components/parameters/id"},
@@ -270,6 +289,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/RunDetails"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -281,6 +301,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "listPins",
+                "x-larder-action": "admin",
                 "summary": "The pins of a repository.",
                 "responses": {
                   "200": {
@@ -300,6 +321,7 @@ extension OpenAPIDocument {
                     }
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -308,6 +330,7 @@ extension OpenAPIDocument {
               },
               "put": {
                 "operationId": "pin",
+                "x-larder-action": "admin",
                 "summary": "Pin an entry, or whatever a tag names: nothing automatic removes it.",
                 "parameters": [{"$ref": "#/components/parameters/tag"}, {"$ref": "#/components/parameters/key"}],
                 "requestBody": {
@@ -320,6 +343,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Pin"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
@@ -330,11 +354,13 @@ extension OpenAPIDocument {
               },
               "delete": {
                 "operationId": "unpin",
+                "x-larder-action": "admin",
                 "summary": "Take a pin away.",
                 "parameters": [{"$ref": "#/components/parameters/tag"}, {"$ref": "#/components/parameters/key"}],
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -347,6 +373,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "listRemoved",
+                "x-larder-action": "admin",
                 "summary": "What can be brought back, what was removed last first; at most 10,000.",
                 "responses": {
                   "200": {
@@ -369,6 +396,7 @@ extension OpenAPIDocument {
                     }
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -380,6 +408,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "restore",
+                "x-larder-action": "admin",
                 "summary": "Bring back what was removed, with its tags.",
                 "requestBody": {
                   "required": true,
@@ -391,6 +420,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Restoration"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {"$ref": "#/components/responses/Conflict"},

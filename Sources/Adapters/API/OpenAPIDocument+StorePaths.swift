@@ -4,12 +4,15 @@ extension OpenAPIDocument {
             "/status": {
               "get": {
                 "operationId": "getStatus",
-                "summary": "Space, repositories and hit rates; for everybody.",
+                "x-larder-action": "read",
+                "summary": "Space, and those repositories and hit rates that the sender may read.",
                 "responses": {
                   "200": {
                     "description": "The status.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Status"}}}
                   },
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
                 }
@@ -18,6 +21,7 @@ extension OpenAPIDocument {
             "/openapi.json": {
               "get": {
                 "operationId": "getOpenAPI",
+                "x-larder-action": "none",
                 "summary": "This document; for everybody.",
                 "responses": {
                   "200": {
@@ -30,6 +34,7 @@ extension OpenAPIDocument {
             "/check": {
               "post": {
                 "operationId": "check",
+                "x-larder-action": "server-admin",
                 "summary": "Verify every digest, file and counter.",
                 "parameters": [
                   {
@@ -50,6 +55,7 @@ extension OpenAPIDocument {
                     }
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"}
                 }
               }
@@ -57,12 +63,14 @@ extension OpenAPIDocument {
             "/compact": {
               "post": {
                 "operationId": "compact",
+                "x-larder-action": "server-admin",
                 "summary": "Rewrite the database without its free pages.",
                 "responses": {
                   "200": {
                     "description": "Sizes of the database.",
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Compact"}}}
                   },
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"},
@@ -73,7 +81,8 @@ extension OpenAPIDocument {
             "/repositories": {
               "get": {
                 "operationId": "listRepositories",
-                "summary": "All repositories, by name.",
+                "x-larder-action": "read",
+                "summary": "The repositories that the sender may read, by name.",
                 "responses": {
                   "200": {
                     "description": "The repositories.",
@@ -100,6 +109,7 @@ extension OpenAPIDocument {
                       }
                     }
                   },
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"}
                 }
               }
@@ -108,6 +118,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "get": {
                 "operationId": "getRepository",
+                "x-larder-action": "read",
                 "summary": "One repository.",
                 "responses": {
                   "200": {
@@ -115,12 +126,14 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Repository"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"}
                 }
               },
               "put": {
                 "operationId": "createRepository",
+                "x-larder-action": "admin",
                 "summary": "Create a repository.",
                 "requestBody": {
                   "required": false,
@@ -132,6 +145,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Repository"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "409": {"$ref": "#/components/responses/Conflict"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
@@ -142,6 +156,7 @@ extension OpenAPIDocument {
               },
               "patch": {
                 "operationId": "changeRepository",
+                "x-larder-action": "admin",
                 "summary": "Change a repository's settings.",
                 "requestBody": {
                   "required": true,
@@ -153,6 +168,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Repository"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "409": {"$ref": "#/components/responses/Conflict"},
@@ -164,10 +180,12 @@ extension OpenAPIDocument {
               },
               "delete": {
                 "operationId": "removeRepository",
+                "x-larder-action": "admin",
                 "summary": "Remove a repository and everything in it, for good.",
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},
@@ -180,6 +198,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "flushRepository",
+                "x-larder-action": "admin",
                 "summary": "Remove everything in a repository for good, but for what is pinned.",
                 "responses": {
                   "200": {
@@ -187,6 +206,7 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Flush"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
                   "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound"},
                   "500": {"$ref": "#/components/responses/Failed"},

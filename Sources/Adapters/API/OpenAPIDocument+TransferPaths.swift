@@ -5,8 +5,9 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}, {"$ref": "#/components/parameters/contentKind"}],
               "post": {
                 "operationId": "findMissingBlobs",
+                "x-larder-action": "write",
                 "summary": "Which of some blobs must be sent.",
-                "description": "What another repository of the server has is linked here and need not be sent. What is there is protected as if it had been sent now.",
+                "description": "What another repository has that the sender may read is linked here and need not be sent. What is there is protected as if it had been sent now.",
                 "requestBody": {"$ref": "#/components/requestBodies/Digests"},
                 "responses": {
                   "200": {
@@ -14,7 +15,8 @@ extension OpenAPIDocument {
                     "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "There is no such repository, and none is created by writes."
@@ -31,6 +33,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}],
               "post": {
                 "operationId": "findBlobSizes",
+                "x-larder-action": "read",
                 "summary": "Which sizes any blob of at least 16 MiB in the store has.",
                 "description": "A file of another size is surely not there: it can be sent without being hashed before. Blobs of less than 16 MiB are not looked at.",
                 "requestBody": {
@@ -43,6 +46,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/KnownSizes"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "413": {"$ref": "#/components/responses/TooLarge"},
                   "500": {"$ref": "#/components/responses/Failed"},
                   "503": {"$ref": "#/components/responses/Unavailable"}
@@ -53,6 +58,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}, {"$ref": "#/components/parameters/contentKind"}],
               "post": {
                 "operationId": "putPack",
+                "x-larder-action": "write",
                 "summary": "Send blobs.",
                 "description": "Any number, in a pack of blob frames and an end frame. When it breaks off, what came of it may have been kept: ask what is missing, and send that.",
                 "requestBody": {
@@ -68,7 +74,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PackReceipt"}}}
                   },
                   "400": {"$ref": "#/components/responses/BadContent"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "There is no such repository, and none is created by writes."
@@ -85,6 +92,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}, {"$ref": "#/components/parameters/contentKind"}],
               "post": {
                 "operationId": "fetchBlobs",
+                "x-larder-action": "read",
                 "summary": "Read blobs.",
                 "requestBody": {"$ref": "#/components/requestBodies/Digests"},
                 "responses": {
@@ -93,6 +101,8 @@ extension OpenAPIDocument {
                     "content": {"application/vnd.larder.pack": {"schema": {"$ref": "#/components/schemas/Pack"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "There is no such repository of this kind."
@@ -107,6 +117,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}, {"$ref": "#/components/parameters/contentKind"}],
               "post": {
                 "operationId": "beginUpload",
+                "x-larder-action": "write",
                 "summary": "Begin to send a large blob in parts.",
                 "description": "An upload is given up when nothing comes for the time of upload-lifetime (24 hours), and after an hour while it is empty.",
                 "requestBody": {
@@ -119,7 +130,8 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Upload"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "There is no such repository, and none is created by writes."
@@ -133,6 +145,7 @@ extension OpenAPIDocument {
               },
               "get": {
                 "operationId": "getUpload",
+                "x-larder-action": "write",
                 "summary": "How far an upload has come.",
                 "description": "To be asked after a break, also when the server was started anew: it takes further parts only then.",
                 "parameters": [{"$ref": "#/components/parameters/upload"}],
@@ -142,18 +155,21 @@ extension OpenAPIDocument {
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Upload"}}}
                   },
                   "400": {"$ref": "#/components/responses/Malformed"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound", "description": "The upload is over or was given up."}
                 }
               },
               "delete": {
                 "operationId": "cancelUpload",
+                "x-larder-action": "write",
                 "summary": "Give an upload up.",
                 "parameters": [{"$ref": "#/components/parameters/upload"}],
                 "responses": {
                   "204": {"description": "It is gone."},
                   "400": {"$ref": "#/components/responses/Malformed"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "The upload is over or was given up, or a part of it is being sent."
@@ -168,6 +184,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}, {"$ref": "#/components/parameters/contentKind"}],
               "put": {
                 "operationId": "putPart",
+                "x-larder-action": "write",
                 "summary": "Send a part of a large blob.",
                 "description": "Parts come in any order, several at a time. One that has come already is read and thrown away, so it may be sent again; one that shares only some bytes with another is refused, so parts are cut at the same places each time.",
                 "parameters": [
@@ -189,7 +206,8 @@ extension OpenAPIDocument {
                 "responses": {
                   "204": {"description": "The part has come."},
                   "400": {"$ref": "#/components/responses/BadContent"},
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {"$ref": "#/components/responses/NotFound", "description": "The upload is over or was given up."},
                   "409": {
                     "$ref": "#/components/responses/Conflict",
@@ -218,6 +236,7 @@ extension OpenAPIDocument {
               "parameters": [{"$ref": "#/components/parameters/name"}, {"$ref": "#/components/parameters/contentKind"}],
               "post": {
                 "operationId": "finishUpload",
+                "x-larder-action": "write",
                 "summary": "Make a blob of the parts that were sent.",
                 "parameters": [
                   {"$ref": "#/components/parameters/upload"},
@@ -236,7 +255,8 @@ extension OpenAPIDocument {
                     "$ref": "#/components/responses/BadContent",
                     "description": "What was sent has another digest: the upload is over. Or a parameter means nothing."
                   },
-                  "403": {"$ref": "#/components/responses/ReadOnly"},
+                  "401": {"$ref": "#/components/responses/Unauthorized"},
+                  "403": {"$ref": "#/components/responses/Forbidden"},
                   "404": {
                     "$ref": "#/components/responses/NotFound",
                     "description": "The upload is over or was given up; it may have been finished, and the answer lost: ask what is missing."

@@ -5,9 +5,10 @@ package enum OpenAPIDocument {
     /// The document, JSON.
     package static let text = [
         head,
-        [storePaths, retentionPaths, transferPaths, cachePaths, artifactPaths].joined(separator: ",\n"),
+        [storePaths, tokenPaths, retentionPaths, transferPaths, cachePaths, artifactPaths].joined(separator: ",\n"),
         middle,
-        [storeSchemas, retentionSchemas, transferSchemas, cacheSchemas, artifactSchemas].joined(separator: ",\n"),
+        [storeSchemas, tokenSchemas, retentionSchemas, transferSchemas, cacheSchemas, artifactSchemas]
+            .joined(separator: ",\n"),
         end,
     ].joined(separator: "\n")
 
@@ -19,9 +20,10 @@ package enum OpenAPIDocument {
             "title": "Larder",
             "version": "1",
             "summary": "The store behind a CI system.",
-            "description": "Status, this document, and reads of blobs, caches and artifacts are for everybody; so are their writes, unless the server is read-only. Everything else is for the user who runs the server (or root), through larder.sock in the data folder. Sizes are bytes, durations seconds; times are seconds since 1970, or of caches and artifacts texts such as 2026-11-24T12:00:00Z. Digests are sha256: and 64 hexadecimal digits in lowercase. What can be asked with GET can be asked with HEAD. Unknown parameters are ignored, and a + in a query stands for itself. What is no request of this document at all is refused with a line of plain text."
+            "description": "Grants say who may do what, and x-larder-action which action an operation demands: none; any, which every grant allows; read, write, delete or admin of the repository that the path names, or where it names none, of any one; server-admin, which is admin of all repositories (*) and so of the server. A client shows its token as a Bearer token, or as the password beside any user name. One that shows none is anonymous: the server's setting allow-anonymous says whether it may do nothing, read, or also write and delete, everywhere. A wrong token is refused also where anonymous clients are let in, unless there are no tokens at all. Through larder.sock in the data folder the user who runs the server (or root) may do everything. Sizes are bytes, durations seconds; times are seconds since 1970, or of caches and artifacts texts such as 2026-11-24T12:00:00Z. Digests are sha256: and 64 hexadecimal digits in lowercase. What can be asked with GET can be asked with HEAD. Unknown parameters are ignored, and a + in a query stands for itself. What is no request of this document at all is refused with a line of plain text."
           },
           "servers": [{"url": "/api/v1"}],
+          "security": [{}, {"bearer": []}, {"basic": []}],
           "paths": {
         """#
 
@@ -29,12 +31,20 @@ package enum OpenAPIDocument {
     private static let middle = #"""
           },
           "components": {
+            "securitySchemes": {
+              "bearer": {"type": "http", "scheme": "bearer", "description": "The secret of a token."},
+              "basic": {
+                "type": "http",
+                "scheme": "basic",
+                "description": "The same as the password beside any user name, or as the user name without a password."
+              }
+            },
             "parameters": {
               "name": {
                 "name": "name",
                 "in": "path",
                 "required": true,
-                "description": "A repository's name; its slashes stand as they are.",
+                "description": "A repository's name; its slashes stand as they are, or as %2F.",
                 "schema": {"type": "string", "maxLength": 255},
                 "example": "team/app"
               },
@@ -53,6 +63,14 @@ package enum OpenAPIDocument {
                 "description": "The number of a run.",
                 "schema": {"type": "integer", "minimum": 1},
                 "example": 7
+              },
+              "token": {
+                "name": "token",
+                "in": "path",
+                "required": true,
+                "description": "The name of a token, not its secret.",
+                "schema": {"type": "string", "maxLength": 100},
+                "example": "ci"
               },
               "contentKind": {
                 "name": "kind",
@@ -148,25 +166,28 @@ package enum OpenAPIDocument {
                   }
                 }
               },
-              "Forbidden": {
-                "description": "Only the user who runs the server may do this, through larder.sock.",
+              "Unauthorized": {
+                "description": "Anonymous clients may not do this, or the token that was shown lets nobody in; the sentence says which.",
+                "headers": {
+                  "WWW-Authenticate": {"schema": {"type": "string"}, "example": "Bearer realm=\"Larder\""}
+                },
                 "content": {
                   "application/json": {
                     "schema": {"$ref": "#/components/schemas/Error"},
                     "examples": {
-                      "refusal": {
-                        "value": {
-                          "error": "only the user who runs the server may do this, with the larder command on the server's machine"
-                        }
-                      }
+                      "anonymous": {"value": {"error": "a token is needed to write to team/app"}},
+                      "wrong": {"value": {"error": "the token is unknown, or was revoked"}}
                     }
                   }
                 }
               },
-              "ReadOnly": {
-                "description": "The server takes writes only from its own machine's larder.sock.",
+              "Forbidden": {
+                "description": "No grant of the token allows this.",
                 "content": {
-                  "text/plain": {"schema": {"type": "string"}, "example": "this server is read-only\n"}
+                  "application/json": {
+                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "examples": {"refusal": {"value": {"error": "ci may not write to team/app"}}}
+                  }
                 }
               },
               "NotFound": {
@@ -188,14 +209,19 @@ package enum OpenAPIDocument {
                 }
               },
               "Taken": {
-                "description": "A tag names something else by now.",
+                "description": "A tag names something else by now, or a token has the name.",
                 "content": {
                   "application/json": {
                     "schema": {"$ref": "#/components/schemas/Error"},
                     "examples": {
-                      "refusal": {
+                      "tag": {
                         "value": {
                           "error": "condition failed: tag 1.3 names another image by now; say under which tag to restore with --tag"
+                        }
+                      },
+                      "token": {
+                        "value": {
+                          "error": "condition failed: there is a token named ci already; revoke it first, or choose another name"
                         }
                       }
                     }

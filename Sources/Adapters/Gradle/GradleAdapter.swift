@@ -47,6 +47,16 @@ package struct GradleAdapter: HTTPAdapter {
         }
     }
 
+    /// Who may only read shall go on reading.
+    package func answer(
+        to refusal: AccessRefusal,
+        hasBearer: Bool,
+        for operation: HTTPRoute.Operation
+    ) -> HTTPAnswer {
+        if case .write = operation, refusal.isReader { return answer(to: .notAllowed(refusal.text), for: operation) }
+        return .plain(refusal, hasBearer: hasBearer)
+    }
+
     /// A word for the header that tells a person why nothing was stored.
     private static func reason(_ error: StoreError) -> String {
         switch error {

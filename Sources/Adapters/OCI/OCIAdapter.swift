@@ -41,8 +41,21 @@ package struct OCIAdapter: HTTPAdapter {
             operation(line.method, path),
             repository: path.repository ?? .default,
             kind: .registry,
-            form: form
+            form: form,
+            demand: demand(line.method, path)
         )
+    }
+
+    /// nil: what the operation says.
+    private func demand(_ method: RequestMethod, _ path: OCIPath) -> HTTPRoute.Demand? {
+        switch path {
+        case .base, .extensions: .identity
+        case .token: .nothing
+        case .catalog: .somewhere(.read)
+        // Whoever sends an upload also asks how far it is, and ends it.
+        case .upload: .repository(.write)
+        default: nil
+        }
     }
 
     private func operation(_ method: RequestMethod, _ path: OCIPath) -> HTTPRoute.Operation {
@@ -50,6 +63,8 @@ package struct OCIAdapter: HTTPAdapter {
         switch path {
         case .base, .catalog, .extensions, .tags:
             return method.isRead ? list : .refuse(.registryMethods("GET, HEAD"))
+        case .token:
+            return method == .get || method == .post ? list : .refuse(.registryMethods("GET, POST"))
         case .referrers(_, let digest):
             guard method.isRead else { return .refuse(.registryMethods("GET, HEAD")) }
             return Digest(digest) == nil ? .refuse(Self.invalidDigest(digest)) : list
@@ -110,6 +125,15 @@ package struct OCIAdapter: HTTPAdapter {
         .registryError(error)
     }
 
+    package func answer(
+        to refusal: AccessRefusal,
+        hasBearer: Bool,
+        for operation: HTTPRoute.Operation
+    ) -> HTTPAnswer {
+        guard refusal.asksForCredentials else { return .registryError(403, .denied, refusal.text) }
+        return .registryError(401, .unauthorized, refusal.text, headers: [TokenExchange.challenge(refusal)])
+    }
+
     package func respond(to request: Request, route: HTTPRoute, context: HTTPContext) async throws -> Response {
         let method = RequestMethod(name: request.method.rawValue)
         guard let line = RequestLine(method: method, target: request.head.path ?? "") else {
@@ -121,6 +145,7 @@ package struct OCIAdapter: HTTPAdapter {
             request: request,
             method: method,
             query: query,
+            principal: context.principal,
             manifestBudget: manifestBudget
         )
         let response: Response
@@ -128,6 +153,7 @@ package struct OCIAdapter: HTTPAdapter {
         case .base: response = exchange.json("{}")
         case .extensions: response = exchange.json("{\"extensions\":[]}")
         case .catalog: response = exchange.catalog()
+        case .token: response = try await TokenExchange(request, line, context.gatekeeper).respond()
         case .tags(let name): response = try await exchange.tags(name)
         case .referrers(let name, let digest): response = try await exchange.referrers(name, digest)
         case .manifest(let name, let reference): response = try await exchange.manifest(name, reference)
@@ -146,6 +172,7 @@ struct OCIExchange: Sendable {
     let request: Request
     let method: RequestMethod
     let query: QueryParameters
+    let principal: Principal
     let manifestBudget: ByteBudget
 
     var contentLength: Int64? { request.headers[.contentLength].flatMap { Int64($0) } }

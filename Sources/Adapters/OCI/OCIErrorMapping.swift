@@ -14,6 +14,7 @@ enum OCIErrorCode: String {
     case nameUnknown = "NAME_UNKNOWN"
     case sizeInvalid = "SIZE_INVALID"
     case denied = "DENIED"
+    case unauthorized = "UNAUTHORIZED"
     case unsupported = "UNSUPPORTED"
     case tooManyRequests = "TOOMANYREQUESTS"
     case paginationNumberInvalid = "PAGINATION_NUMBER_INVALID"

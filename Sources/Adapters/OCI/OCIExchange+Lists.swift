@@ -14,12 +14,25 @@ extension OCIExchange {
     /// GET /v2/_catalog.
     func catalog() -> Response {
         guard let count = pageLength(default: Self.catalogPageLength) else { return invalidNumber }
-        let names = store.directory.names(of: .registry, after: query["last"] ?? "", atMost: count + 1).map(\.text)
+        let names = readableNames(after: query["last"] ?? "", atMost: count + 1).map(\.text)
         let page = names.prefix(count)
         return json(
             "{\"repositories\":[\(Self.list(page))]}\n",
             headers: link("/v2/_catalog", count: count, page: page, hasMore: names.count > count)
         )
+    }
+
+    /// Registries that the sender may read, whatever their token was asked for.
+    private func readableNames(after last: String, atMost limit: Int) -> [RepositoryName] {
+        var names: [RepositoryName] = []
+        var last = last
+        while names.count < limit {
+            let slice = store.directory.names(of: .registry, after: last, atMost: Self.catalogPageLength)
+            names += slice.filter { principal.couldBeAllowed(.read, in: $0) }
+            guard let end = slice.last else { break }
+            last = end.text
+        }
+        return Array(names.prefix(limit))
     }
 
     /// GET …/tags/list.

@@ -26,9 +26,12 @@ extension OCIExchange {
 
     /// Without `from`, any registry will do; whatever does not work out becomes an upload.
     private func mount(_ digest: Digest, in name: RepositoryName) async throws -> Bool {
-        guard let from = query["from"] else { return try await store.mountBlob(digest, from: nil, in: name) }
-        guard let source = RepositoryName(from) else { return false }
-        return try await store.mountBlob(digest, from: source, in: name)
+        var source: RepositoryName?
+        if let from = query["from"] {
+            guard let name = RepositoryName(from) else { return false }
+            source = name
+        }
+        return try await store.mountBlob(digest, from: source, in: name) { principal.allows(.read, in: $0) }
     }
 
     /// Everything at an upload's own address.

@@ -6,6 +6,7 @@ enum OCIPath: Equatable {
     case base
     case catalog
     case extensions
+    case token
     case manifest(RepositoryName, reference: String)
     case blob(RepositoryName, digest: String)
     case uploads(RepositoryName)
@@ -26,6 +27,10 @@ enum OCIPath: Equatable {
         }
         if segments.elementsEqual(["_catalog"]) {
             self = .catalog
+            return
+        }
+        if segments.elementsEqual(["token"]) {
+            self = .token
             return
         }
         let words = segments.suffix(3)
@@ -58,7 +63,7 @@ enum OCIPath: Equatable {
         case .manifest(let name, _), .blob(let name, _), .uploads(let name), .upload(let name, _), .tags(let name),
             .referrers(let name, _):
             name
-        case .base, .catalog, .extensions, .invalidName, .unknown: nil
+        case .base, .catalog, .extensions, .token, .invalidName, .unknown: nil
         }
     }
 }

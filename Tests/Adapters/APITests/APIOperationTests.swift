@@ -8,8 +8,8 @@ import Testing
 struct APIOperationTests {
     /// An operation with its argument, methods that the path has, or nothing, in words.
     private static func described(_ method: RequestMethod, _ path: String) throws -> String {
-        let line = try #require(RequestLine(method: method, target: path))
-        switch APIOperation.match(method, line.segments[...]) {
+        let line = try #require(RequestLine(method: method, target: "/api/v1\(path)"))
+        switch APIOperation.match(method, line.segments[2...]) {
         case .operation(let operation, let argument):
             return argument.isEmpty ? operation.rawValue : "\(operation.rawValue) \(argument)"
         case .otherMethods(let methods): return methods.map(\.rawValue).joined(separator: " ")
@@ -40,6 +40,10 @@ struct APIOperationTests {
             (.get, "/runs/7", "getRun 7"),
             (.get, "/runs/7/8", "nothing"),
             (.delete, "/pins/team/app", "unpin team/app"),
+            (.put, "/artifacts/team/tags", "tagArtifact team"),
+            (.put, "/artifacts/team%2Ftags", "putArtifact team/tags"),
+            (.put, "/artifacts/team%2Ftags/tags", "tagArtifact team/tags"),
+            (.put, "/artifacts/team/tags/tags", "tagArtifact team/tags"),
         ] as [(method: RequestMethod, path: String, meaning: String)]
     )
     func aRequestMeansOneThing(method: RequestMethod, path: String, meaning: String) throws {

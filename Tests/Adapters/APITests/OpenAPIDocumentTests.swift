@@ -1,4 +1,5 @@
 import Foundation
+import LarderCore
 import LarderHTTP
 import Testing
 
@@ -29,6 +30,20 @@ struct OpenAPIDocumentTests {
         "\(operation.route.method.rawValue) \(operation.route.path)"
     }
 
+    /// What the document calls a demand; nil: it has no word for it.
+    private static func word(for demand: HTTPRoute.Demand) -> String? {
+        switch demand {
+        case .nothing: "none"
+        case .somewhere([]): "any"
+        case .somewhere(.read), .repository(.read): "read"
+        case .repository(.write): "write"
+        case .repository(.delete): "delete"
+        case .repository(.admin): "admin"
+        case .everywhere(.admin): "server-admin"
+        case .identity, .somewhere, .repository, .everywhere: nil
+        }
+    }
+
     @Test
     func itIsOpenAPI() throws {
         let document = try Self.document()
@@ -54,8 +69,33 @@ struct OpenAPIDocumentTests {
         #expect((described["summary"] as? String)?.hasSuffix(".") == true)
         let answers = try #require(described["responses"] as? JSON)
         #expect(answers.keys.contains { $0.hasPrefix("2") })
-        // What is not for everybody is refused to others.
-        #expect((answers["403"] == nil) == (operation.access == .reader))
+    }
+
+    @Test(arguments: APIOperation.allCases)
+    func whatDemandsSomethingIsRefusedToOthers(operation: APIOperation) throws {
+        let described = try #require(try Self.operations()[Self.name(operation)])
+        let answers = try #require(described["responses"] as? [String: JSON])
+        let isForAll = if case .nothing = operation.demand { true } else { false }
+        #expect(answers["401"]?["$ref"] as? String == (isForAll ? nil : "#/components/responses/Unauthorized"))
+        #expect(answers["403"]?["$ref"] as? String == (isForAll ? nil : "#/components/responses/Forbidden"))
+    }
+
+    @Test(arguments: APIOperation.allCases)
+    func everyOperationSaysWhichActionItDemands(operation: APIOperation) throws {
+        let described = try #require(try Self.operations()[Self.name(operation)])
+        let word = try #require(Self.word(for: operation.demand))
+        #expect(described["x-larder-action"] as? String == word)
+    }
+
+    @Test
+    func aTokenIsShownInEitherFormOrNotAtAll() throws {
+        let document = try Self.document()
+        let components = try #require(document["components"] as? JSON)
+        let schemes = try #require(components["securitySchemes"] as? [String: JSON])
+        #expect(schemes.mapValues { $0["type"] as? String } == ["bearer": "http", "basic": "http"])
+        #expect(schemes.mapValues { $0["scheme"] as? String } == ["bearer": "bearer", "basic": "basic"])
+        let choices = try #require(document["security"] as? [JSON])
+        #expect(choices.map { Array($0.keys) } == [[], ["bearer"], ["basic"]])
     }
 
     @Test(arguments: APIOperation.allCases)
@@ -81,6 +121,10 @@ struct OpenAPIDocumentTests {
             switch value {
             case let members as JSON:
                 if let reference = members["$ref"] as? String { used.insert(reference) }
+                // Schemes are named without their place.
+                for scheme in ((members["security"] as? [JSON]) ?? []).flatMap(\.keys) {
+                    used.insert("#/components/securitySchemes/\(scheme)")
+                }
                 for member in members.values { collect(member) }
             case let elements as [Any]:
                 for element in elements { collect(element) }

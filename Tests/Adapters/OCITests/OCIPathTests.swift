@@ -11,6 +11,7 @@ private func described(_ path: OCIPath) -> String {
     switch path {
     case .base: "base"
     case .catalog: "catalog"
+    case .token: "token"
     case .extensions: "extensions"
     case .manifest(let name, let reference): "manifest \(reference) of \(name)"
     case .blob(let name, let digest): "blob \(digest) of \(name)"
