@@ -52,6 +52,9 @@ package final class Metadata: Sendable {
             }
             log = try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA synchronous = NORMAL")
+                // Debian's SQLite overwrites what is deleted with zeros, which writes all of it to the log: a full disk
+                // could not be freed, as eviction would need as much room as it makes.
+                try db.execute(sql: "PRAGMA secure_delete = OFF")
                 try db.run("INSERT OR IGNORE INTO store (id, created_at) VALUES (1, ?)", .integer(now.milliseconds))
                 let log = try WriteAheadLog(path: "\(path)-wal")
                 log.attach(to: db)

@@ -223,6 +223,8 @@ package final class Evictor: Service {
             else { return nil }
             return .quotaExceeded("repository \(repository.name) is full and nothing in it may be evicted")
         case .store(let bytes):
+            // Nobody is refused on an old reading of the disk.
+            account.noteDiskFull()
             if account.reserve(bytes) {
                 // Whoever waited reserves for itself; a newcomer may be faster, then it waits again.
                 account.release(bytes)

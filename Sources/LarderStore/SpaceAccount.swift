@@ -32,6 +32,8 @@ package final class SpaceAccount: Sendable {
     private let readDisk: @Sendable () -> DiskBalance?
     private let balance: Mutex<Balance>
     private let lastDiskReading: Mutex<ContinuousClock.Instant?> = Mutex(nil)
+    /// Bytes stored since the last reading of the disk, which may have taken twice that from it.
+    private let unseen = Atomic<Int64>(0)
 
     init(used: Int64, configuration: StoreConfiguration, readDisk: @escaping @Sendable () -> DiskBalance?) {
         self.configuration = configuration
@@ -87,6 +89,14 @@ package final class SpaceAccount: Sendable {
             balance.written += byteCount
             balance.disk.free -= byteCount
         }
+        noteUnseen(byteCount)
+    }
+
+    /// Has the disk read again before what is stored could take it under its floor unseen.
+    private func noteUnseen(_ byteCount: Int64) {
+        guard byteCount > 0 else { return }
+        let sum = unseen.wrappingAdd(byteCount, ordering: .relaxed).newValue
+        if sum > freeDiskFloor.bytes / 16 { lastDiskReading.withLock { $0 = nil } }
     }
 
     /// Gives reserved bytes back.
@@ -115,6 +125,7 @@ package final class SpaceAccount: Sendable {
             balance.disk.free -= max(0, usedBytes - room.written)
             assert(balance.reserved >= 0, "more was released than reserved")
         }
+        noteUnseen(usedBytes)
     }
 
     /// Whether the disk, and not the limit, decides how much may be held.
@@ -164,6 +175,7 @@ package final class SpaceAccount: Sendable {
         }
         // statvfs on a local disk takes about a microsecond.
         guard isDue, let disk = readDisk() else { return }
+        unseen.store(0, ordering: .relaxed)
         balance.withLock { $0.disk = disk }
     }
 }
