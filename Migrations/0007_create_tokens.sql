@@ -7,6 +7,10 @@ CREATE TABLE token (
     digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
     -- One per line.
     grants TEXT NOT NULL,
+    -- What it writes to caches is under this scope; '' for nobody's.
+    scope TEXT NOT NULL DEFAULT '',
+    -- The scopes that it reads behind its own, one per line, each behind an `=`.
+    read_scopes TEXT NOT NULL DEFAULT '',
     created_at INTEGER NOT NULL,
     -- NULL: never.
     expires_at INTEGER,

@@ -4,6 +4,8 @@ package struct AccessToken: Hashable, Sendable {
     /// Unique among the tokens that there are.
     package let name: TokenName
     package let grants: [Grant]
+    /// Whose what it writes to caches is, and what it is given from them.
+    package let scopes: ScopeList
     package let createdAt: Timestamp
     /// nil: it does not end by itself.
     package let expiresAt: Timestamp?
@@ -14,6 +16,7 @@ package struct AccessToken: Hashable, Sendable {
         id: Int64,
         name: TokenName,
         grants: [Grant],
+        scopes: ScopeList,
         createdAt: Timestamp,
         expiresAt: Timestamp?,
         lastUsed: Timestamp?
@@ -21,10 +24,35 @@ package struct AccessToken: Hashable, Sendable {
         self.id = id
         self.name = name
         self.grants = grants
+        self.scopes = scopes
         self.createdAt = createdAt
         self.expiresAt = expiresAt
         self.lastUsed = lastUsed
     }
+}
+
+/// The scopes of somebody in caches: what they write is seen by those alone who may read their scope.
+package struct ScopeList: Hashable, Sendable {
+    /// Whose what they write is; none: what everybody is given who may read at all.
+    package let own: EntryScope
+    /// The scopes that are asked for a key, in order; the first is their own.
+    package let readable: [EntryScope]
+
+    /// Those of somebody who is trusted: nobody's, and of caches with names for scopes any.
+    package static let trusted = ScopeList(own: .none, others: [])
+
+    /// `others`: What is read behind their own.
+    ///
+    /// What nobody's is comes last, unless it has a place: only who is trusted writes that.
+    package init(own: EntryScope, others: [EntryScope]) {
+        self.own = own
+        var readable = [own]
+        for scope in others + [.none] where !readable.contains(scope) { readable.append(scope) }
+        self.readable = readable
+    }
+
+    /// Whether they are bound to these scopes.
+    package var isBound: Bool { own != .none }
 }
 
 /// What people call a token: up to 100 letters, digits and `. _ - @ +`, beginning with a letter or digit.

@@ -4,6 +4,8 @@
 /// answer each other's keys.
 package struct EntryKey: Hashable, Sendable, CustomStringConvertible {
     package let text: String
+    /// Whose the entry is; the same text in two scopes is two keys.
+    package let scope: EntryScope
 
     /// Keys are indexed whole; longer ones are refused as malformed.
     package static let lengthMax = 1024
@@ -15,12 +17,23 @@ package struct EntryKey: Hashable, Sendable, CustomStringConvertible {
             return nil
         }
         self.text = text
+        scope = .none
     }
+
+    private init(_ text: String, _ scope: EntryScope) {
+        self.text = text
+        self.scope = scope
+    }
+
+    /// The same key in a scope.
+    package func inScope(_ scope: EntryScope) -> EntryKey { EntryKey(text, scope) }
 
     package var description: String { text }
 
     /// Keys are what their bytes are; `String` would ignore how an accent is encoded.
-    package static func == (left: EntryKey, right: EntryKey) -> Bool { haveSameBytes(left.text, right.text) }
+    package static func == (left: EntryKey, right: EntryKey) -> Bool {
+        haveSameBytes(left.text, right.text) && left.scope == right.scope
+    }
 }
 
 /// Whether two texts are the same byte by byte.

@@ -13,12 +13,21 @@ package final class Principal: Sendable {
     private let grants: [Grant]
     /// What a registry's token was asked for: nothing else is allowed; nil: it is no such token.
     private let limit: [Grant]?
+    /// Whose what they write to caches is, and what they are given from them.
+    package let scopes: ScopeList
     /// When the credentials end.
     package let expiresAt: Timestamp?
 
-    package init(_ identity: Identity, grants: [Grant], limit: [Grant]? = nil, expiresAt: Timestamp? = nil) {
+    package init(
+        _ identity: Identity,
+        grants: [Grant],
+        limit: [Grant]? = nil,
+        scopes: ScopeList = .trusted,
+        expiresAt: Timestamp? = nil
+    ) {
         self.identity = identity
         self.grants = grants
+        self.scopes = scopes
         self.limit = limit
         self.expiresAt = expiresAt
     }
@@ -40,7 +49,7 @@ package final class Principal: Sendable {
     /// The same, for nothing but what is asked for; `expiresAt` when that comes first.
     package func limited(to limit: [Grant], expiresAt: Timestamp) -> Principal {
         let end = self.expiresAt.map { min($0, expiresAt) } ?? expiresAt
-        return Principal(identity, grants: grants, limit: limit, expiresAt: end)
+        return Principal(identity, grants: grants, limit: limit, scopes: scopes, expiresAt: end)
     }
 
     /// Whether this is one who asked for less than they may do.

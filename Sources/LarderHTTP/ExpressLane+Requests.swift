@@ -14,9 +14,10 @@ extension ExpressLane {
             batchers != nil,
             front.isLocalSocket || front.requestGuard.refusal(host: request.host?[...], hasOrigin: false) == nil,
             let line = RequestLine(method: request.method, target: request.target),
-            let (adapter, route) = front.catalog.route(line),
-            isLetIn(route, request.method, request.authorization)
+            let (adapter, found) = front.catalog.route(line),
+            let sender = letIn(found, request.method, request.authorization)
         else { return false }
+        let route = found.scoped(for: sender)
         switch route.operation {
         case .read(let item):
             guard request.contentLength == nil else { return false }
@@ -56,11 +57,12 @@ extension ExpressLane {
 
     // MARK: - Access
 
-    /// Whether a plain request is let in; the codec's road answers those that are not.
-    private func isLetIn(_ route: HTTPRoute, _ method: RequestMethod, _ authorization: String?) -> Bool {
-        guard case .known(let principal) = identify(authorization, at: .now()) else { return false }
+    /// Who sends a plain request that is let in; the codec's road answers those that are not.
+    private func letIn(_ route: HTTPRoute, _ method: RequestMethod, _ authorization: String?) -> Principal? {
+        guard case .known(let principal) = identify(authorization, at: .now()) else { return nil }
         let demand = route.demand(of: method)
-        return front.gatekeeper.refusal(of: principal, demand: demand, repository: route.repository) == nil
+        let refusal = front.gatekeeper.refusal(of: principal, demand: demand, repository: route.repository)
+        return refusal == nil ? principal : nil
     }
 
     /// Who sends a request, remembered for those of the connection that show the same.
@@ -101,24 +103,27 @@ extension ExpressLane {
             let answer = front.catalog.adapters.lazy.compactMap { $0.answer(toMalformedTarget: head.uri) }.first
             return refuse(answer ?? HTTPAnswer(400, "the request's path is not one that a store has\n"), context)
         }
-        guard let (adapter, route) = front.catalog.route(line) else {
+        guard let (adapter, found) = front.catalog.route(line) else {
             return refuse(HTTPAnswer(404, "no such path\n"), context)
         }
         exchange.adapter = adapter
-        exchange.route = route
+        exchange.route = found
         if exchange.facts.hasSeveralAuthorizations {
             return refuse(HTTPAnswer(400, "one Authorization header is enough\n"), context)
         }
+        let sender = identify(exchange.facts.authorization, at: now)
         if let refusal = front.refusal(
-            of: identify(exchange.facts.authorization, at: now),
+            of: sender,
             adapter,
-            route,
+            found,
             method: exchange.method,
             host: exchange.facts.host,
             authorization: exchange.facts.authorization
         ) {
             return refuse(refusal, context)
         }
+        let route = if case .known(let principal) = sender { found.scoped(for: principal) } else { found }
+        exchange.route = route
         if exchange.facts.hasInvalidLength {
             exchange.mustClose = true
             return refuse(HTTPAnswer(400, "Content-Length is not a number of bytes\n"), context)

@@ -283,6 +283,11 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: - The store
 
     func read(_ item: StoredName.Item, _ context: ChannelHandlerContext) {
+        read(item, others: exchange?.route?.otherKeys[...] ?? [], context)
+    }
+
+    /// `others`: Where an entry is looked for next.
+    private func read(_ item: StoredName.Item, others: ArraySlice<EntryKey>, _ context: ChannelHandlerContext) {
         guard let route = exchange?.route else { return }
         guard let repository = front.store.directory.id(of: route.repository, kind: route.kind) else {
             if item == .blob(.emptySHA256), route.kind == .cache { return send(.empty, context) }
@@ -296,7 +301,12 @@ final class ExpressLane: ChannelDuplexHandler, RemovableChannelHandler {
             guard let self, context.channel.isActive else { return }
             switch outcome {
             case .found(let content): send(content, context)
-            case .miss: sendMiss(context)
+            case .miss:
+                if let next = others.first {
+                    read(.entry(next), others: others.dropFirst(), context)
+                } else {
+                    sendMiss(context)
+                }
             case .incomplete: forwardComplete(context)
             case .failed(let error): sendFailure(error, context)
             }

@@ -77,6 +77,8 @@ package struct HTTPRoute: Sendable {
     /// Of a read's answer.
     package let form: ReadForm
     private let givenDemand: Demand?
+    /// Under which an entry is looked for when a read of it misses, in order.
+    package let otherKeys: [EntryKey]
 
     /// `demand`: nil: what the operation, and for `custom` the method, says.
     package init(
@@ -84,13 +86,41 @@ package struct HTTPRoute: Sendable {
         repository: RepositoryName = .default,
         kind: RepositoryKind = .cache,
         form: ReadForm = .plain,
-        demand: Demand? = nil
+        demand: Demand? = nil,
+        otherKeys: [EntryKey] = []
     ) {
         self.operation = operation
         self.repository = repository
         self.kind = kind
         self.form = form
         givenDemand = demand
+        self.otherKeys = otherKeys
+    }
+
+    /// The same in the scopes of its sender: they write to their own, and read from those that they may.
+    func scoped(for sender: Principal) -> HTTPRoute {
+        let scopes = sender.scopes
+        guard scopes.isBound, kind == .cache else { return self }
+        switch operation {
+        case .read(.entry(let key)):
+            let keys = scopes.readable.map { key.inScope($0) }
+            return with(.read(.entry(keys[0])), otherKeys: Array(keys.dropFirst()))
+        case .write(.entry(let key, let inspect)):
+            return with(.write(.entry(key.inScope(scopes.own), inspect: inspect)))
+        case .delete(let key): return with(.delete(key.inScope(scopes.own)))
+        case .read, .write, .custom, .customWrite, .refuse: return self
+        }
+    }
+
+    private func with(_ operation: Operation, otherKeys: [EntryKey] = []) -> HTTPRoute {
+        HTTPRoute(
+            operation,
+            repository: repository,
+            kind: kind,
+            form: form,
+            demand: givenDemand,
+            otherKeys: otherKeys
+        )
     }
 
     /// What the sender of a request must be allowed.

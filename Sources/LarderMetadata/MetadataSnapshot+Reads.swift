@@ -112,9 +112,10 @@ extension MetadataSnapshot {
                 SELECT e.id, e.last_used, e.is_complete, e.pushed_at, b.id, b.sha256, b.size, b.generation,
                     b.is_quarantined, i.bytes
                 FROM entry e JOIN blob b ON b.id = e.blob_id LEFT JOIN blob_bytes i ON i.blob_id = b.id
-                WHERE e.repository_id = ? AND e.scope = '' AND e.key = ? AND e.hidden_at IS NULL
+                WHERE e.repository_id = ? AND e.scope = ? AND e.key = ? AND e.hidden_at IS NULL
                 """,
                 .integer(repository),
+                .text(key.scope.text),
                 .text(key.text)
             ) { row -> FoundBlob? in
                 if row.flag(8) { return nil }
@@ -149,8 +150,9 @@ extension MetadataSnapshot {
     /// Whether a key is taken.
     package func hasEntry(_ key: EntryKey, in repository: RepositoryID) throws -> Bool {
         try db.first(
-            "SELECT 1 FROM entry WHERE repository_id = ? AND scope = '' AND key = ? AND hidden_at IS NULL",
+            "SELECT 1 FROM entry WHERE repository_id = ? AND scope = ? AND key = ? AND hidden_at IS NULL",
             .integer(repository),
+            .text(key.scope.text),
             .text(key.text)
         ) { _ in true } ?? false
     }

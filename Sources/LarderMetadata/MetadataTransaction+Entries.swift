@@ -21,9 +21,10 @@ extension MetadataTransaction {
         let old = try db.first(
             """
             SELECT id, blob_id, is_complete, hidden_at IS NOT NULL FROM entry
-            WHERE repository_id = ? AND scope = '' AND key = ?
+            WHERE repository_id = ? AND scope = ? AND key = ?
             """,
             .integer(repository),
+            .text(key.scope.text),
             .text(key.text)
         ) { (id: $0.integer(0), blobID: $0.integer(1), isComplete: $0.flag(2), isHidden: $0.flag(3)) }
         if let old, old.isComplete, let row = try blobRow(value.digest), row.id == old.blobID, !row.isQuarantined {
@@ -47,10 +48,11 @@ extension MetadataTransaction {
         let known = try resolve(references, in: repository)
         try db.run(
             """
-            INSERT INTO entry (repository_id, key, blob_id, pushed_at, last_used, is_complete, reference_count)
-            VALUES (?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO entry (repository_id, scope, key, blob_id, pushed_at, last_used, is_complete, reference_count)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .integer(repository),
+            .text(key.scope.text),
             .text(key.text),
             .integer(blob.id),
             .integer(clock.now.milliseconds),
@@ -146,14 +148,14 @@ extension MetadataTransaction {
     func removeEntry(_ id: Int64) throws {
         let entry = try db.first(
             """
-            SELECT repository_id, key, reference_count, is_complete, hidden_at IS NOT NULL FROM entry
+            SELECT repository_id, key, reference_count, is_complete, hidden_at IS NOT NULL, scope FROM entry
             WHERE id = ? AND is_dead = 0
             """,
             .integer(id)
         ) {
             (
                 repository: $0.integer(0), key: $0.text(1), referenceCount: $0.integer(2), isComplete: $0.flag(3),
-                isHidden: $0.flag(4)
+                isHidden: $0.flag(4), scope: $0.text(5)
             )
         }
         guard let entry else { return }
@@ -163,8 +165,8 @@ extension MetadataTransaction {
             charge(entry.repository, entries: -1)
         }
         try retireManifest(id, in: entry.repository)
-        if let key = EntryKey(entry.key) {
-            effects.changedNames.append(StoredName(repository: entry.repository, item: .entry(key)))
+        if let key = EntryKey(entry.key), let scope = EntryScope(entry.scope) {
+            effects.changedNames.append(StoredName(repository: entry.repository, item: .entry(key.inScope(scope))))
         }
         // An incomplete entry may have any number of references, added in slices.
         let referenceCount = try entry.isComplete ? entry.referenceCount : countedReferences(of: id)

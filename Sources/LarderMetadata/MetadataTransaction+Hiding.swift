@@ -105,13 +105,13 @@ extension MetadataTransaction {
     /// Everything by which an entry can be asked for, but for tags.
     private func hiddenNames(_ entry: Int64) throws -> (repository: RepositoryID, names: [StoredName])? {
         let row = try db.first(
-            "SELECT repository_id, key, blob_id FROM entry WHERE id = ?",
+            "SELECT repository_id, key, blob_id, scope FROM entry WHERE id = ?",
             .integer(entry)
-        ) { (repository: $0.integer(0), key: $0.text(1), blobID: $0.integer(2)) }
+        ) { (repository: $0.integer(0), key: $0.text(1), blobID: $0.integer(2), scope: $0.text(3)) }
         guard let row else { return nil }
         var names: [StoredName] = []
         func add(_ item: StoredName.Item) { names.append(StoredName(repository: row.repository, item: item)) }
-        if let key = EntryKey(row.key) { add(.entry(key)) }
+        if let key = EntryKey(row.key), let scope = EntryScope(row.scope) { add(.entry(key.inScope(scope))) }
         if let digest = Digest(row.key) { add(.manifest(digest)) }
         try db.forEachRow("SELECT hash FROM digest WHERE blob_id = ?", .integer(row.blobID)) { alias in
             if let alias = Digest(.sha512, bytes: alias.bytes(0)) { add(.manifest(alias)) }

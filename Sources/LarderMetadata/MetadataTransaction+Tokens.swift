@@ -7,17 +7,21 @@ extension MetadataTransaction {
         _ name: TokenName,
         digest: Digest,
         grants: [Grant],
+        scopes: ScopeList,
         expiresAt: Timestamp?,
         now: Timestamp
     ) throws -> AccessToken? {
         try db.run(
             """
-            INSERT INTO token (name, digest, grants, created_at, expires_at) VALUES (?, ?, ?, ?, ?)
+            INSERT INTO token (name, digest, grants, scope, read_scopes, created_at, expires_at)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (name) DO NOTHING
             """,
             .text(name.text),
             .digest(digest),
             .text(grants.map(\.description).joined(separator: "\n")),
+            .text(scopes.own.text),
+            .text(scopes.readable.dropFirst().map { "=\($0)" }.joined(separator: "\n")),
             .integer(now.milliseconds),
             .optional(expiresAt?.milliseconds)
         )
@@ -26,6 +30,7 @@ extension MetadataTransaction {
             id: db.lastInsertedRowID,
             name: name,
             grants: grants,
+            scopes: scopes,
             createdAt: now,
             expiresAt: expiresAt,
             lastUsed: nil
@@ -68,22 +73,33 @@ extension MetadataTransaction {
 }
 
 extension MetadataSnapshot {
+    /// Whether a token was ever made.
+    package func hasHadTokens() throws -> Bool {
+        // Kept by AUTOINCREMENT.
+        try db.first("SELECT 1 FROM sqlite_sequence WHERE name = 'token'") { _ in true } ?? false
+    }
+
     /// All tokens with the digests of their secrets, by name.
     ///
     /// - Throws: `corrupt` for one with a name or grant that none can have.
     package func tokens() throws -> [(digest: Digest, token: AccessToken)] {
         try db.all(
-            "SELECT id, name, digest, grants, created_at, expires_at, last_used FROM token ORDER BY name"
+            """
+            SELECT id, name, digest, grants, created_at, expires_at, last_used, scope, read_scopes FROM token
+            ORDER BY name
+            """
         ) { row in
             let texts = row.text(3).split(separator: "\n")
             let grants = texts.compactMap { Grant(String($0)) }
-            guard let name = TokenName(row.text(1)), grants.count == texts.count else {
-                throw StoreError.corrupt("token \(row.integer(0)) has a name or grant that none can have")
-            }
+            let others = row.text(8).split(separator: "\n").map { EntryScope(String($0.dropFirst())) }
+            guard let name = TokenName(row.text(1)), grants.count == texts.count, let own = EntryScope(row.text(7)),
+                !others.contains(nil)
+            else { throw StoreError.corrupt("token \(row.integer(0)) has a name, grant or scope that none can have") }
             let token = AccessToken(
                 id: row.integer(0),
                 name: name,
                 grants: grants,
+                scopes: ScopeList(own: own, others: others.compactMap(\.self)),
                 createdAt: Timestamp(milliseconds: row.integer(4)),
                 expiresAt: row.optionalInteger(5).map { Timestamp(milliseconds: $0) },
                 lastUsed: row.optionalInteger(6).map { Timestamp(milliseconds: $0) }

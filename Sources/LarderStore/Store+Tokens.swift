@@ -17,6 +17,7 @@ extension Store {
         _ name: TokenName,
         secret: TokenSecret,
         grants: [Grant],
+        scopes: ScopeList = .trusted,
         expiresAt: Timestamp?
     ) async throws(StoreError) -> AccessToken {
         guard tokens.count < Self.tokenCountMax else {
@@ -25,7 +26,7 @@ extension Store {
         let digest = TokenSecret.digest(of: secret.text)
         let now = now()
         let token = try await committer.commit {
-            try $0.addToken(name, digest: digest, grants: grants, expiresAt: expiresAt, now: now)
+            try $0.addToken(name, digest: digest, grants: grants, scopes: scopes, expiresAt: expiresAt, now: now)
         }
         guard let token else {
             throw .conditionFailed("there is a token named \(name) already; revoke it first, or choose another name")

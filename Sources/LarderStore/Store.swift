@@ -69,7 +69,7 @@ package final class Store: Sendable {
             try transaction.abandonPendingEntries()
             try transaction.closeInterruptedRuns(now: started)
         }
-        tokens = TokenDirectory(try metadata.read { try $0.tokens() })
+        tokens = try metadata.read { TokenDirectory(try $0.tokens(), isInUse: try $0.hasHadTokens()) }
         let (repositories, account, quarantined, policies) = try metadata.read { snapshot in
             (
                 try snapshot.repositories(), try snapshot.account(), try snapshot.quarantinedCount(),

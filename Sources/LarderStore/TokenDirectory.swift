@@ -8,6 +8,7 @@ package final class TokenDirectory: Sendable {
         var digestByID: [Int64: Digest] = [:]
         /// Uses that are not written yet, by token.
         var uses: [Int64: Timestamp] = [:]
+        var isInUse: Bool
     }
 
     /// Uses are told apart to this.
@@ -16,8 +17,8 @@ package final class TokenDirectory: Sendable {
     private let state: Mutex<State>
     private let changes = Atomic<UInt64>(0)
 
-    init(_ tokens: [(digest: Digest, token: AccessToken)]) {
-        var state = State()
+    init(_ tokens: [(digest: Digest, token: AccessToken)], isInUse: Bool) {
+        var state = State(isInUse: isInUse)
         for (digest, token) in tokens {
             state.byDigest[digest] = token
             state.digestByID[token.id] = digest
@@ -29,6 +30,11 @@ package final class TokenDirectory: Sendable {
     package var generation: UInt64 { changes.load(ordering: .acquiring) }
 
     package var count: Int { state.withLock { $0.byDigest.count } }
+
+    /// Whether a token was ever made.
+    ///
+    /// Before that nobody can have been told one.
+    package var isInUse: Bool { state.withLock { $0.isInUse } }
 
     /// The token of a secret, also one whose time is over; nil when there is none.
     package func find(secret: some StringProtocol) -> AccessToken? {
@@ -65,6 +71,7 @@ package final class TokenDirectory: Sendable {
         state.withLock { state in
             state.byDigest[digest] = token
             state.digestByID[token.id] = digest
+            state.isInUse = true
         }
         changes.add(1, ordering: .releasing)
     }

@@ -64,7 +64,7 @@ extension APIAdapter {
         )
         return try Self.json(
             CacheEntryListMessage(
-                entries: page.entries.compactMap { CacheEntryMessage($0) }.filter {
+                entries: page.entries.filter { call.mayRead($0.scope) }.compactMap { CacheEntryMessage($0) }.filter {
                     $0.key.utf8.starts(with: prefix.utf8)
                 },
                 next: page.next.map { "\($0.scope)\n\($0.key)" }
@@ -86,7 +86,13 @@ extension APIAdapter {
         }
         let version = try Self.version(message.version)
         let prefixes = try message.restoreKeys.map { try Self.key(version, $0) }
-        let scopes = try message.scopes.map { try Self.scope($0) }
+        let sender = call.context.principal.scopes
+        var scopes = try message.scopes.map { try Self.scope($0) }
+        if sender.isBound {
+            scopes = scopes.isEmpty ? sender.readable : scopes.filter(sender.readable.contains)
+            // Nothing that they may read was asked for.
+            if scopes.isEmpty { return nil }
+        }
         let found = try await call.store.findEntry(
             try Self.key(version, message.key),
             prefixes: prefixes,
@@ -130,7 +136,8 @@ extension APIAdapter {
         let name = try call.name
         guard let text = call.query["key"], !text.isEmpty else { throw StoreError.malformed("key: is needed") }
         let key = try Self.key(try Self.version(call.query["version"] ?? ""), text)
-        let scope = try Self.scope(call.query["scope"] ?? "")
+        let scope = try Self.writeScope(call)
+        guard call.mayWrite(to: scope) else { return Self.refusal(of: scope, call) }
         let isOverwriting = try call.flag("overwrite")
         let digest = try call.digest("tree")
         guard let tree = try await tree(digest, call) else { throw StoreError.missingContent([digest]) }
@@ -176,7 +183,8 @@ extension APIAdapter {
     func removeCache(_ call: APICall) async throws -> Response {
         guard let text = call.query["key"] else { throw StoreError.malformed("key: is needed") }
         let key = try Self.key(try Self.version(call.query["version"] ?? ""), text)
-        let scope = try Self.scope(call.query["scope"] ?? "")
+        let scope = try Self.writeScope(call)
+        guard call.mayWrite(to: scope) else { return Self.refusal(of: scope, call) }
         guard try await call.store.deleteEntry(key, scope: scope, in: try call.name) else {
             throw StoreError.notFound("key \(text) in scope '\(scope)'")
         }
@@ -230,7 +238,18 @@ extension APIAdapter {
         return text + "/"
     }
 
-    private static func scope(_ text: String) throws(StoreError) -> EntryScope {
+    /// The scope that a request names, or else its sender's own.
+    private static func writeScope(_ call: APICall) throws(StoreError) -> EntryScope {
+        let named = try scope(call.query["scope"] ?? "")
+        return named == .none ? call.context.principal.scopes.own : named
+    }
+
+    private static func refusal(of scope: EntryScope, _ call: APICall) -> Response {
+        let own = call.context.principal.scopes.own
+        return failure(403, "\(call.actor) writes to the scope \(own) only, not to \(scope)").response
+    }
+
+    static func scope(_ text: String) throws(StoreError) -> EntryScope {
         guard let scope = EntryScope(text) else {
             throw .malformed(
                 "scope: up to \(EntryScope.lengthMax) bytes such as refs/heads/main, without control characters"

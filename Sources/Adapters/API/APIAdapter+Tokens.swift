@@ -8,6 +8,7 @@ import LarderStore
 /// `/api/v1/tokens[/NAME]` and `/api/v1/principal`.
 extension APIAdapter {
     private static let grantCountMax = 100
+    private static let readScopeCountMax = 10
     /// A century, in seconds.
     private static let lifetimeMax: Int64 = 100 * 366 * 86_400
 
@@ -17,6 +18,8 @@ extension APIAdapter {
             PrincipalMessage(
                 name: principal.name,
                 grants: principal.grantTexts,
+                scope: principal.scopes.own.text,
+                readScopes: principal.scopes.readable.map(\.text),
                 expiresAt: principal.expiresAt?.seconds
             )
         )
@@ -42,12 +45,23 @@ extension APIAdapter {
             guard let grant = Grant(text) else { throw StoreError.malformed("grant \(text): \(Grant.form)") }
             return grant
         }
+        let own = try Self.scope(message.scope ?? "")
+        let others = try (message.readScopes ?? []).map { try Self.scope($0) }
+        guard own != .none || others.isEmpty, others.count <= Self.readScopeCountMax else {
+            throw StoreError.malformed("readScopes: at most \(Self.readScopeCountMax), and only with a scope")
+        }
         if let seconds = message.seconds, !(1...Self.lifetimeMax).contains(seconds) {
             throw StoreError.malformed("seconds: a whole number from 1 to \(Self.lifetimeMax)")
         }
         let expiresAt = message.seconds.map { sources.now() + Duration.seconds($0) }
         let secret = sources.makeTokenSecret()
-        let token = try await call.store.createToken(name, secret: secret, grants: grants, expiresAt: expiresAt)
+        let token = try await call.store.createToken(
+            name,
+            secret: secret,
+            grants: grants,
+            scopes: ScopeList(own: own, others: others),
+            expiresAt: expiresAt
+        )
         var response = try Self.json(NewTokenMessage(token: TokenMessage(token), secret: secret.text), status: 201)
         response.headers[.cacheControl] = "no-store"
         return response
@@ -66,6 +80,8 @@ extension TokenMessage {
         self.init(
             name: token.name.text,
             grants: token.grants.map(\.description),
+            scope: token.scopes.own.text,
+            readScopes: token.scopes.readable.map(\.text),
             createdAt: token.createdAt.seconds,
             expiresAt: token.expiresAt?.seconds,
             lastUsedAt: token.lastUsed?.seconds

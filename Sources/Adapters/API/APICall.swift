@@ -29,6 +29,18 @@ struct APICall {
         context.principal.identity == .administrator ? "local administrator" : context.principal.name
     }
 
+    /// Whether the sender's entries may have a scope.
+    func mayWrite(to scope: EntryScope) -> Bool {
+        let scopes = context.principal.scopes
+        return !scopes.isBound || scope == scopes.own
+    }
+
+    /// Whether the sender may be given entries of a scope.
+    func mayRead(_ scope: EntryScope) -> Bool {
+        let scopes = context.principal.scopes
+        return !scopes.isBound || scopes.readable.contains(scope)
+    }
+
     /// Whether the sender may read a repository.
     var isReadable: @Sendable (RepositoryName) -> Bool { { [context] in context.principal.allows(.read, in: $0) } }
 

@@ -118,7 +118,7 @@ package enum APIOperation: String, CaseIterable, Sendable {
     var demand: HTTPRoute.Demand {
         switch self {
         case .getOpenAPI: .nothing
-        // Anybody but those whose credentials are wrong.
+        // Anybody with some right.
         case .getPrincipal: .somewhere([])
         case .getStatus, .listRepositories: .somewhere(.read)
         case .getRepository, .findBlobSizes, .fetchBlobs, .listCaches, .findCache, .restoreCache, .listArtifacts,

@@ -32,6 +32,8 @@ extension OpenAPIDocument {
                           {
                             "name": "ci",
                             "grants": ["team/*:read,write", "*:read"],
+                            "scope": "",
+                            "readScopes": [""],
                             "createdAt": 1767225600,
                             "expiresAt": 1775001600,
                             "lastUsedAt": 1767322800

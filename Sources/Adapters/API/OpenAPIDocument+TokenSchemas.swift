@@ -12,25 +12,47 @@ extension OpenAPIDocument {
                 "properties": {
                   "name": {"type": "string", "description": "anonymous, administrator or the name of a token."},
                   "grants": {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}},
+                  "scope": {"type": "string", "description": "Whose what it writes to caches is; empty: nobody's."},
+                  "readScopes": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "The scopes that it is given entries of, in order, its own first."
+                  },
                   "expiresAt": {"type": "integer", "description": "Absent: it does not end by itself."}
                 },
-                "required": ["name", "grants"],
-                "examples": [{"name": "ci", "grants": ["team/*:read,write", "*:read"], "expiresAt": 1775001600}]
+                "required": ["name", "grants", "scope", "readScopes"],
+                "examples": [
+                  {
+                    "name": "ci",
+                    "grants": ["team/*:read,write", "*:read"],
+                    "scope": "",
+                    "readScopes": [""],
+                    "expiresAt": 1775001600
+                  }
+                ]
               },
               "Token": {
                 "type": "object",
                 "properties": {
                   "name": {"type": "string"},
                   "grants": {"type": "array", "items": {"$ref": "#/components/schemas/Grant"}},
+                  "scope": {"type": "string", "description": "Whose what it writes to caches is; empty: nobody's."},
+                  "readScopes": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "description": "The scopes that it is given entries of, in order, its own first."
+                  },
                   "createdAt": {"type": "integer", "description": "seconds since 1970"},
                   "expiresAt": {"type": "integer", "description": "Absent: it does not end by itself."},
                   "lastUsedAt": {"type": "integer", "description": "To some minutes; absent: never."}
                 },
-                "required": ["name", "grants", "createdAt"],
+                "required": ["name", "grants", "scope", "readScopes", "createdAt"],
                 "examples": [
                   {
                     "name": "ci",
                     "grants": ["team/*:read,write", "*:read"],
+                    "scope": "",
+                    "readScopes": [""],
                     "createdAt": 1767225600,
                     "expiresAt": 1775001600,
                     "lastUsedAt": 1767322800
@@ -50,6 +72,17 @@ extension OpenAPIDocument {
                     "items": {"$ref": "#/components/schemas/Grant"},
                     "minItems": 1,
                     "maxItems": 100
+                  },
+                  "scope": {
+                    "type": "string",
+                    "description": "Whose what it writes to caches is, such as refs/pull/7/merge; absent or empty: nobody's.",
+                    "maxLength": 512
+                  },
+                  "readScopes": {
+                    "type": "array",
+                    "items": {"type": "string", "maxLength": 512},
+                    "description": "Further scopes that it is given entries of, in order, before what is nobody's; only with scope.",
+                    "maxItems": 10
                   },
                   "seconds": {
                     "type": "integer",
@@ -77,6 +110,8 @@ extension OpenAPIDocument {
                     "token": {
                       "name": "ci",
                       "grants": ["team/*:read,write", "*:read"],
+                      "scope": "",
+                      "readScopes": [""],
                       "createdAt": 1767225600,
                       "expiresAt": 1775001600
                     },

@@ -78,21 +78,20 @@ package struct BazelHTTPAdapter: HTTPAdapter {
         guard case .read(let item) = route.operation,
             let repository = store.directory.find(route.repository)
         else { return HTTPAnswer.miss.response }
-        let name = StoredName(repository: repository.id, item: item)
-        switch try await store.read(name) {
-        case .miss:
-            return HTTPAnswer.miss.response
-        case .failed(let error):
-            throw error
-        case .found(let content):
-            return try await response(content, request)
-        case .incomplete(let entry, let content):
-            let reader = ActionResultReader(store: store, repository: repository)
-            guard let references = try await reader.references(of: content),
-                try await store.complete(entry: entry, references: references, in: repository.id)
-            else { return HTTPAnswer.miss.response }
-            return try await response(content, request)
+        for item in [item] + route.otherKeys.map({ .entry($0) }) {
+            switch try await store.read(StoredName(repository: repository.id, item: item)) {
+            case .miss: continue
+            case .failed(let error): throw error
+            case .found(let content): return try await response(content, request)
+            case .incomplete(let entry, let content):
+                let reader = ActionResultReader(store: store, repository: repository)
+                guard let references = try await reader.references(of: content),
+                    try await store.complete(entry: entry, references: references, in: repository.id)
+                else { continue }
+                return try await response(content, request)
+            }
         }
+        return HTTPAnswer.miss.response
     }
 
     private func response(_ content: StoredContent, _ request: Request) async throws -> Response {

@@ -65,16 +65,18 @@ package struct SccacheAdapter: HTTPAdapter {
         if line.segments.count == 2 || line.isFolder {
             return Multistatus.folder(path: path).response
         }
-        guard let key = Self.key(line), let repository = context.store.directory.id(of: route.repository, kind: .cache),
-            case .found(let content) = try await context.store.read(
-                .init(repository: repository, item: .entry(key))
-            )
+        guard let key = Self.key(line), let repository = context.store.directory.id(of: route.repository, kind: .cache)
         else { return HTTPAnswer.miss.response }
-        return Multistatus.file(
-            path: path,
-            size: content.size,
-            digest: content.digest,
-            modified: content.pushedAt
-        ).response
+        for scope in context.principal.scopes.readable {
+            let name = StoredName(repository: repository, item: .entry(key.inScope(scope)))
+            guard case .found(let content) = try await context.store.read(name) else { continue }
+            return Multistatus.file(
+                path: path,
+                size: content.size,
+                digest: content.digest,
+                modified: content.pushedAt
+            ).response
+        }
+        return HTTPAnswer.miss.response
     }
 }

@@ -53,8 +53,8 @@ package struct Gatekeeper: Sendable {
     /// `authorization`: The value of that header; nil: there is none.
     package func identify(_ authorization: String?) -> Finding {
         guard let authorization else { return .known(anonymous) }
-        // As long as there is no token nobody can show one, and clients send what they were once set up with.
-        guard tokens.count > 0 else { return .known(anonymous) }
+        // As long as none was made nobody can show one, and clients send what they were once set up with.
+        guard tokens.isInUse else { return .known(anonymous) }
         switch Credentials(authorization) {
         case .none: return .known(anonymous)
         case .unknown: return .wrong("the Authorization header is neither Bearer nor Basic with a token")
@@ -89,7 +89,12 @@ package struct Gatekeeper: Sendable {
         if let end = token.expiresAt, end <= now { return .wrong("the token's time is over") }
         tokens.noteUse(of: token, at: now)
         return .known(
-            Principal(.token(id: token.id, name: token.name.text), grants: token.grants, expiresAt: token.expiresAt)
+            Principal(
+                .token(id: token.id, name: token.name.text),
+                grants: token.grants,
+                scopes: token.scopes,
+                expiresAt: token.expiresAt
+            )
         )
     }
 
