@@ -76,7 +76,7 @@ final class Sweeper: Service {
     func writeUses() async throws {
         while true {
             let batch = uses.unwritten(atMost: Self.usesPerBatch)
-            if batch.isEmpty { return }
+            if batch.isEmpty { break }
             try await committer.commit(rowCount: batch.count) { try $0.recordUses(batch) }
             uses.noteWritten(batch)
         }

@@ -59,10 +59,11 @@ package struct Gatekeeper: Sendable {
         case .none: return .known(anonymous)
         case .unknown: return .wrong("the Authorization header is neither Bearer nor Basic with a token")
         case .secret(let secret):
-            guard acceptsTokens else {
-                return .wrong("this server takes no tokens over plain HTTP (--insecure lets it)")
-            }
-            return SignedToken.isOne(secret) ? identify(signed: secret) : identify(secret: secret)
+            let finding = SignedToken.isOne(secret) ? identify(signed: secret) : identify(secret: secret)
+            // Nobody's tokens, which registries give for pulls without a login, are no secrets.
+            if case .known(let principal) = finding, principal.isAnonymous { return finding }
+            return acceptsTokens
+                ? finding : .wrong("this server takes no tokens over plain HTTP (--insecure lets it)")
         }
     }
 
@@ -141,8 +142,8 @@ package struct Gatekeeper: Sendable {
 
     /// Who was given a refresh token.
     package func identify(refreshToken text: String) -> Finding {
-        guard let signed = SignedToken(text, signedWith: key), signed.purpose == .refresh, signed.expiresAt > now(),
-            let token = signed.tokenID.flatMap({ tokens.find($0) })
+        guard acceptsTokens, let signed = SignedToken(text, signedWith: key), signed.purpose == .refresh,
+            signed.expiresAt > now(), let token = signed.tokenID.flatMap({ tokens.find($0) })
         else { return .wrong("the refresh token is not valid, or its time is over") }
         return principal(of: token)
     }

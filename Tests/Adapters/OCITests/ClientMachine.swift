@@ -14,7 +14,8 @@ import Testing
 struct ClientMachine: Sendable {
     let folder: String
     private let environment: [String: String]
-    private let storage: [String]
+    /// Where podman and buildah keep their images.
+    let storage: [String]
 
     init(in parent: String, name: String = "machine") throws {
         folder = "\(parent)/\(name)"
@@ -75,6 +76,11 @@ struct ClientMachine: Sendable {
 
     /// Runs a program, which may fail.
     func attempt(_ program: String, _ arguments: String...) async throws -> ProgramResult {
+        try await attempt(program, arguments: arguments)
+    }
+
+    /// The same with a list of arguments.
+    func attempt(_ program: String, arguments: [String]) async throws -> ProgramResult {
         try await runProgram(program, arguments, environment: environment, in: folder)
     }
 
