@@ -8,7 +8,7 @@ package struct PathKey: Hashable, Sendable {
         self.path = path
     }
 
-    package static func == (left: PathKey, right: PathKey) -> Bool { left.path.utf8.elementsEqual(right.path.utf8) }
+    package static func == (left: PathKey, right: PathKey) -> Bool { haveSameBytes(left.path, right.path) }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }

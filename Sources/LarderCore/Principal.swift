@@ -57,8 +57,7 @@ package final class Principal: Sendable {
 
     /// Whether all these actions are allowed in a repository.
     package func allows(_ actions: RepositoryActions, in repository: RepositoryName) -> Bool {
-        grants.actions(in: repository).isSuperset(of: actions)
-            && limit?.actions(in: repository).isSuperset(of: actions) ?? true
+        self.actions(in: repository).isSuperset(of: actions)
     }
 
     /// What is allowed in a repository.

@@ -47,7 +47,8 @@ extension HTTPAnswer {
     /// 403, or 401 with a challenge, in plain text.
     package static func plain(_ refusal: AccessRefusal, hasBearer: Bool) -> HTTPAnswer {
         guard refusal.asksForCredentials else { return HTTPAnswer(403, "\(refusal.text)\n") }
-        return HTTPAnswer(401, "\(refusal.text)\n", headers: [refusal.challenge(hasBearer: hasBearer)])
+        let challenge = hasBearer ? AccessRefusal.bearerChallenge(isInvalid: true) : AccessRefusal.basicChallenge
+        return HTTPAnswer(401, "\(refusal.text)\n", headers: [challenge])
     }
 }
 

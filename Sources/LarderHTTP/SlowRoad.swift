@@ -69,7 +69,7 @@ struct SlowRoad: Sendable {
             try await front.store.put(target, body: request.body, length: contentLength(of: request))
             return HTTPAnswer.ok.response
         case .delete(let key):
-            let isRemoved = try await front.store.deleteEntry(key, scope: key.scope, in: route.repository)
+            let isRemoved = try await front.store.deleteEntry(key, in: route.repository)
             return HTTPAnswer(isRemoved ? 204 : 404).response
         case .refuse(let answer):
             return answer.response

@@ -94,19 +94,18 @@ extension MetadataTransaction {
         }
     }
 
-    /// Removes an entry of a scope, so that it can be brought back if `removal` says so; false when there is none.
+    /// Removes an entry, so that it can be brought back if `removal` says so; false when there is none.
     ///
     /// - Throws: `notAllowed` when it is pinned.
     package func deleteEntry(
         _ key: EntryKey,
-        scope: EntryScope = .none,
         in repository: RepositoryID,
         _ removal: Removal
     ) throws -> Bool {
         let id = try db.first(
             "SELECT id FROM entry WHERE repository_id = ? AND scope = ? AND key = ? AND hidden_at IS NULL",
             .integer(repository),
-            .text(scope.text),
+            .text(key.scope.text),
             .text(key.text)
         ) { $0.integer(0) }
         guard let id else { return false }

@@ -224,7 +224,7 @@ package final class Evictor: Service {
             return .quotaExceeded("repository \(repository.name) is full and nothing in it may be evicted")
         case .store(let bytes):
             // Nobody is refused on an old reading of the disk.
-            account.noteDiskFull()
+            account.forgetDiskReading()
             if account.reserve(bytes) {
                 // Whoever waited reserves for itself; a newcomer may be faster, then it waits again.
                 account.release(bytes)

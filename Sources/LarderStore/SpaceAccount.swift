@@ -96,7 +96,7 @@ package final class SpaceAccount: Sendable {
     private func noteUnseen(_ byteCount: Int64) {
         guard byteCount > 0 else { return }
         let sum = unseen.wrappingAdd(byteCount, ordering: .relaxed).newValue
-        if sum > freeDiskFloor.bytes / 16 { lastDiskReading.withLock { $0 = nil } }
+        if sum > freeDiskFloor.bytes / 16 { forgetDiskReading() }
     }
 
     /// Gives reserved bytes back.
@@ -136,7 +136,7 @@ package final class SpaceAccount: Sendable {
 
     /// Takes a new count of the database's free pages, and reads the disk again.
     func update(freePages: Int64) {
-        lastDiskReading.withLock { $0 = nil }
+        forgetDiskReading()
         balance.withLock { $0.freePages = freePages }
         refreshDisk()
     }
@@ -161,8 +161,8 @@ package final class SpaceAccount: Sendable {
         }
     }
 
-    /// The disk refused a write although the account had room: reads it again at the next question.
-    func noteDiskFull() {
+    /// Reads the disk again at the next question, as after a write that it refused although the account had room.
+    func forgetDiskReading() {
         lastDiskReading.withLock { $0 = nil }
     }
 

@@ -136,15 +136,11 @@ extension Store {
         }
     }
 
-    /// Removes an entry of a scope; false when there is none.
-    package func deleteEntry(
-        _ key: EntryKey,
-        scope: EntryScope = .none,
-        in name: RepositoryName
-    ) async throws(StoreError) -> Bool {
+    /// Removes an entry; false when there is none.
+    package func deleteEntry(_ key: EntryKey, in name: RepositoryName) async throws(StoreError) -> Bool {
         guard let repository = directory.find(name), repository.kind == .cache else { return false }
         let removal = pruner.removal(from: repository)
-        return try await committer.commit { try $0.deleteEntry(key, scope: scope, in: repository.id, removal) }
+        return try await committer.commit { try $0.deleteEntry(key, in: repository.id, removal) }
     }
 
     private func findEntry(

@@ -378,7 +378,7 @@ extension Store {
     }
 
     func diskIsFull() {
-        account.noteDiskFull()
+        account.forgetDiskReading()
         evictor.wake()
     }
 }

@@ -90,7 +90,7 @@ final class Sweeper: Service {
     /// Removes tokens that nobody can use any more and few want to see.
     private func removeExpiredTokens() async throws {
         let moment = now() - Store.expiredTokenAge
-        guard tokens.all.contains(where: { $0.expiresAt.map { $0 < moment } ?? false }) else { return }
+        guard tokens.hasOne(expiredBefore: moment) else { return }
         tokens.remove(try await committer.commit { try $0.removeTokens(expiredBefore: moment) })
     }
 

@@ -57,6 +57,11 @@ package final class TokenDirectory: Sendable {
         }
     }
 
+    /// Whether the time of one was over before a moment.
+    func hasOne(expiredBefore moment: Timestamp) -> Bool {
+        state.withLock { $0.byDigest.values.contains { $0.expiresAt.map { $0 < moment } ?? false } }
+    }
+
     /// All tokens, by name, with uses that are not written yet.
     package var all: [AccessToken] {
         let (tokens, uses) = state.withLock { (Array($0.byDigest.values), $0.uses) }

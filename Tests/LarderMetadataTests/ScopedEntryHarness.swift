@@ -114,7 +114,7 @@ extension MetadataHarness {
     func delete(_ key: String, scope: String = "", undoUntil seconds: Int64? = nil) throws -> Bool {
         let removal = Removal(now: Self.start, undoUntil: seconds.map { Self.start + .seconds($0) })
         return try metadata.write {
-            try $0.deleteEntry(try Self.key(text: key), scope: try Self.scope(scope), in: main, removal)
+            try $0.deleteEntry(try Self.key(text: key).inScope(try Self.scope(scope)), in: main, removal)
         }.value
     }
 

@@ -2,27 +2,6 @@ import Foundation
 import LarderTestSupport
 import Testing
 
-/// Tokens as the administrator makes them for tests.
-extension LiveServer {
-    /// Makes a token; returns its secret.
-    func makeToken(_ name: String, _ grants: [String], seconds: Int? = nil) async throws -> String {
-        struct Answer: Decodable {
-            let secret: String
-        }
-        let list = grants.map { "\"\($0)\"" }.joined(separator: ",")
-        let end = seconds.map { ",\"seconds\":\($0)" } ?? ""
-        let body = "{\"name\":\"\(name)\",\"grants\":[\(list)]\(end)}"
-        let reply = try await administer("POST", "/api/v1/tokens", body: body)
-        try #require(reply.status == 201, "\(reply.text)")
-        return try JSONDecoder().decode(Answer.self, from: Data(reply.bytes)).secret
-    }
-
-    func revokeToken(_ name: String) async throws {
-        let reply = try await administer("DELETE", "/api/v1/tokens/\(name)")
-        try #require(reply.status == 204, "\(reply.text)")
-    }
-}
-
 /// Who is let in as time goes on: tokens that come, go and end while a connection is kept.
 @Suite(.serialized)
 struct AccessTests {

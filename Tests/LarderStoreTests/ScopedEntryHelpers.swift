@@ -68,7 +68,7 @@ extension StoreHarness {
     }
 
     func delete(_ key: String, scope: String) async throws -> Bool {
-        try await store.deleteEntry(try self.key(key), scope: try self.scope(scope), in: try name("main"))
+        try await store.deleteEntry(try self.key(key).inScope(try self.scope(scope)), in: try name("main"))
     }
 
     /// The path of a blob's file.

@@ -185,7 +185,7 @@ extension APIAdapter {
         let key = try Self.key(try Self.version(call.query["version"] ?? ""), text)
         let scope = try Self.writeScope(call)
         guard call.mayWrite(to: scope) else { return Self.refusal(of: scope, call) }
-        guard try await call.store.deleteEntry(key, scope: scope, in: try call.name) else {
+        guard try await call.store.deleteEntry(key.inScope(scope), in: try call.name) else {
             throw StoreError.notFound("key \(text) in scope '\(scope)'")
         }
         return HTTPAnswer(204).response

@@ -93,10 +93,9 @@ package struct APIAdapter: HTTPAdapter {
     ) -> HTTPAnswer {
         var answer = Self.failure(refusal.asksForCredentials ? 401 : 403, refusal.text)
         // A browser would ask for a name and a password, which nobody has.
-        if case .credentialsWrong = refusal.reason {
-            answer.headers.append(refusal.challenge(hasBearer: true))
-        } else if refusal.asksForCredentials {
-            answer.headers.append(("WWW-Authenticate", "Bearer realm=\"Larder\""))
+        if refusal.asksForCredentials {
+            let isInvalid = if case .credentialsWrong = refusal.reason { true } else { false }
+            answer.headers.append(AccessRefusal.bearerChallenge(isInvalid: isInvalid))
         }
         return answer
     }

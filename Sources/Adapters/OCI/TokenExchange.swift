@@ -149,7 +149,6 @@ struct TokenExchange {
     }
 
     private func refusal(_ why: String) -> Response {
-        let challenge = ("WWW-Authenticate", "Basic realm=\"Larder\", charset=\"UTF-8\"")
-        return HTTPAnswer.registryError(401, .unauthorized, why, headers: [challenge]).response
+        HTTPAnswer.registryError(401, .unauthorized, why, headers: [AccessRefusal.basicChallenge]).response
     }
 }

@@ -268,9 +268,7 @@ package struct ArtifactPush: Sendable {
     }
 
     private func put(_ manifest: Data, tags: [Tag]) async throws -> ArtifactTagsMessage {
-        try await transfer.retrying {
-            try await server.putArtifact(manifest, in: repository, tags: tags, movesTags: movesTags)
-        }
+        try await server.putArtifact(manifest, in: repository, tags: tags, movesTags: movesTags)
     }
 
     /// Makes a folder for a while where temporary files belong.

@@ -38,11 +38,12 @@ package struct AccessRefusal: Sendable {
         }
     }
 
-    /// The `WWW-Authenticate` header of a 401 for tools that know a user name and a password (RFC 7617), or a token
-    /// (RFC 6750).
-    package func challenge(hasBearer: Bool) -> (name: String, value: String) {
-        if hasBearer { return ("WWW-Authenticate", "Bearer realm=\"Larder\", error=\"invalid_token\"") }
-        return ("WWW-Authenticate", "Basic realm=\"Larder\", charset=\"UTF-8\"")
+    /// The `WWW-Authenticate` header of a 401 for tools that know a user name and a password (RFC 7617).
+    package static let basicChallenge = (name: "WWW-Authenticate", value: "Basic realm=\"Larder\", charset=\"UTF-8\"")
+
+    /// The same for those that know a token (RFC 6750); `isInvalid`: They showed one.
+    package static func bearerChallenge(isInvalid: Bool) -> (name: String, value: String) {
+        ("WWW-Authenticate", "Bearer realm=\"Larder\"\(isInvalid ? ", error=\"invalid_token\"" : "")")
     }
 
     private var wanted: (action: String, place: String) {

@@ -77,21 +77,3 @@ struct CcacheLoginTests {
         return counts
     }
 }
-
-extension LiveServer {
-    /// The address behind a login, which is a user and a password or one of them, or empty.
-    fileprivate func address(_ login: String, _ path: String) -> String {
-        "http://\(login.isEmpty ? "" : "\(login)@")127.0.0.1:\(port)\(path)"
-    }
-
-    /// Makes a token; returns its secret.
-    fileprivate func makeToken(_ name: String, _ grant: String) async throws -> String {
-        struct Answer: Decodable {
-            let secret: String
-        }
-        let body = "{\"name\":\"\(name)\",\"grants\":[\"\(grant)\"]}"
-        let reply = try await administer("POST", "/api/v1/tokens", body: body)
-        try #require(reply.status == 201, "\(reply.text)")
-        return try JSONDecoder().decode(Answer.self, from: Data(reply.bytes)).secret
-    }
-}

@@ -571,23 +571,6 @@ extension ClientMachine {
 }
 
 extension LiveServer {
-    /// Makes a token; returns its secret.
-    fileprivate func makeToken(_ name: String, _ grants: String...) async throws -> String {
-        struct Answer: Decodable {
-            let secret: String
-        }
-        let list = grants.map { "\"\($0)\"" }.joined(separator: ",")
-        let body = "{\"name\":\"\(name)\",\"grants\":[\(list)]}"
-        let reply = try await administer("POST", "/api/v1/tokens", body: body)
-        try #require(reply.status == 201, "\(reply.text)")
-        return try JSONDecoder().decode(Answer.self, from: Data(reply.bytes)).secret
-    }
-
-    fileprivate func revokeToken(_ name: String) async throws {
-        let reply = try await administer("DELETE", "/api/v1/tokens/\(name)")
-        try #require(reply.status == 204, "\(reply.text)")
-    }
-
     /// The digest that a tag names, as the administrator sees it; nil when there is no such tag.
     fileprivate func digestOfTag(_ tag: String, in repository: String) async throws -> String? {
         try await administer("HEAD", "/v2/\(repository)/manifests/\(tag)").headers["docker-content-digest"]
