@@ -30,6 +30,7 @@ package final class AcceptedConnection: ServerChildChannelValue {
                 wrappingChannelSynchronously: channel,
                 configuration: .init(isOutboundHalfClosureEnabled: true)
             )
+            try channel.pipeline.syncOperations.handler(type: WireHandler.self).begin()
             try channel.syncOptions?.setOption(.autoRead, value: true)
             return asyncChannel
         }.get()

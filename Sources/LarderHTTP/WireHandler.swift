@@ -29,11 +29,17 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
     /// Whether what was read since the last `channelReadComplete` concerns the handlers behind.
     private var hasPassedOn = false
     private var hasUnflushed = false
+    /// Whether all handlers behind are there.
+    ///
+    /// What comes before waits here: NIO reads all that a client sent which has closed its half, whether or not anybody
+    /// asked to read.
+    private var isServed = false
     /// Whether a plain request waits for the store: what comes behind it waits here, as the request may still have to go
     /// through the codec.
     private var isPlainUnderWay = false
     private var held: ByteBuffer?
     private var isInputClosedHeld = false
+    private var isReleasing = false
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
@@ -48,9 +54,17 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
         self.lane = lane
     }
 
+    /// Lets in what came before somebody served the connection, and everything from here on.
+    func begin() {
+        isServed = true
+        release()
+    }
+
+    private var mustHold: Bool { isPlainUnderWay || !isServed }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = unwrapInboundIn(data)
-        if isPlainUnderWay {
+        if mustHold {
             held.setOrWriteImmutableBuffer(bytes)
         } else {
             handle(bytes)
@@ -63,14 +77,14 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if isPlainUnderWay, let event = event as? ChannelEvent, event == .inputClosed {
+        if mustHold, let event = event as? ChannelEvent, event == .inputClosed {
             isInputClosedHeld = true
             return
         }
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// Whether something waits behind a plain request.
+    /// Whether something waits here.
     var hasHeld: Bool { held != nil }
 
     /// The lane took a plain request, or is done with it.
@@ -80,12 +94,15 @@ final class WireHandler: ChannelInboundHandler, ChannelOutboundHandler, Removabl
 
     /// Goes on with what waited behind a plain request that is done.
     func release() {
-        guard !isPlainUnderWay, let context else { return }
+        // The lane comes here while the codec still has requests of what is being handed on: the end comes behind them.
+        guard !isReleasing, !mustHold, let context else { return }
         if let bytes = held.take() {
+            isReleasing = true
             handle(bytes)
+            isReleasing = false
             channelReadComplete(context: context)
         }
-        if isInputClosedHeld, !isPlainUnderWay {
+        if isInputClosedHeld, !mustHold {
             isInputClosedHeld = false
             context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         }
